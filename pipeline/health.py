@@ -1,0 +1,51 @@
+"""What a worker tells its supervisor about itself, once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from pipeline.types import Wire
+
+
+class CameraState(StrEnum):
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALLED = "stalled"
+    REFUSED = "refused"
+    NOT_FOUND = "not_found"
+    UNREADABLE = "unreadable"
+    UNREACHABLE = "unreachable"
+    ERROR = "error"
+    ENDED = "ended"
+    STOPPED = "stopped"
+
+
+class CameraStatus(Wire):
+    """A camera as its worker sees it. Counters run from the worker's start.
+
+    `dropped` maps a cause to the number of frames not looked at for it; `latency_ms` is the
+    median time from a frame's arrival to its findings over the last second or so.
+    """
+
+    state: CameraState
+    message: str | None = None
+    live_since: AwareDatetime | None = None
+    size: tuple[int, int] | None = None
+    frames: int = 0
+    detections: int = 0
+    looks: int = 0
+    looks_per_s: float = 0.0
+    latency_ms: float | None = None
+    events: int = 0
+    dropped: Mapping[str, int] = {}
+
+
+class Heartbeat(Wire):
+    """Sent by a worker about once a second; a worker silent for longer is taken for hung."""
+
+    pid: int
+    cameras: Mapping[str, CameraStatus] = {}
+    counters: Mapping[str, int] = {}

@@ -1,0 +1,111 @@
+"""What a backend must offer. Each protocol has one to three methods; backends are found by a
+plain name -> loader table beside them, or stand in `stubs.py` for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+from pipeline.types import Detection, Event, Finding, Frame, Image, Scene, Track, Verdict, View
+
+JsonObject = Mapping[str, Any]
+
+
+class Source(Protocol):
+    """One opened stream of frames. Opening happens in the constructor's factory and is bounded."""
+
+    live: bool
+    """True where frames cannot be had again: the newest matters, older ones may be skipped."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Frames in order until the stream ends.
+
+        Raises:
+            SourceError: the stream broke; the subclass says how.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the stream; a `frames` that waits in another thread ends soon after."""
+        ...
+
+
+class Detector(Protocol):
+    """Finds objects in frames, asynchronously."""
+
+    @property
+    def labels(self) -> Sequence[str]: ...
+
+    def submit(self, frame: Frame) -> Future[list[Detection]]:
+        """Begin detecting; boxes are in pixels of `frame.size`, highest confidence first."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Tracker(Protocol):
+    """Joins detections over time."""
+
+    def update(
+        self, frame: Frame, detections: Sequence[Detection]
+    ) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
+        """The tracks seen in this frame, and those given up at it (`lost` true)."""
+        ...
+
+    def reset(self) -> tuple[Track, ...]:
+        """Give up all tracks (after a discontinuity) and return them as lost."""
+        ...
+
+
+class Rule(Protocol):
+    """Decides from views alone; time comes in with them."""
+
+    def update(self, view: View) -> list[Finding]:
+        """The findings that hold in this view."""
+        ...
+
+    def state(self) -> JsonObject:
+        """What must outlive a restart, as JSON; times as seconds before the last view."""
+        ...
+
+    def restore(self, state: JsonObject) -> None:
+        """Take over what `state` gave, before the first view."""
+        ...
+
+
+class Describer(Protocol):
+    """Answers a scene's question and describes it."""
+
+    name: str
+    """What `described_by` shows: backend and model."""
+
+    def describe(self, scene: Scene, *, timeout_s: float) -> Verdict:
+        """Answer within `timeout_s`.
+
+        Raises:
+            ModelError: no usable answer; the subclass says why.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Sink(Protocol):
+    """Takes events that are already committed."""
+
+    def send(self, event: Event) -> None: ...
+
+
+class Media(Protocol):
+    """Pictures and clips by key."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store atomically: a reader sees all of it or none."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Raises: KeyError: there is no such key."""
+        ...
+
+    def put_image(self, key: str, image: Image) -> None: ...

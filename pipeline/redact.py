@@ -1,0 +1,39 @@
+"""Keep passwords out of everything a person or a log reads."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, unquote, urlsplit
+
+HIDDEN = "***"
+
+# userinfo of any URL in running text, up to the last @ before the path
+_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<info>[^\s/?#'\"]*)@")
+# the names under which cameras and brokers take secrets in a query string
+_QUERY = re.compile(
+    r"(?P<key>[?&](?:pass(?:word|wd)?|pwd|secret|token|auth|api_?key|key|signature)=)[^&\s'\"#]+",
+    re.IGNORECASE,
+)
+
+
+def redact(text: str, *secrets: str) -> str:
+    """`text` with the account of every URL, secret query values and the given secrets hidden.
+
+    Each secret is hidden as it is, percent-encoded and decoded.
+    """
+    text = _USERINFO.sub(lambda m: f"{m['scheme']}{HIDDEN}@", text)
+    text = _QUERY.sub(lambda m: f"{m['key']}{HIDDEN}", text)
+    for secret in secrets:
+        for form in {secret, quote(secret, safe=""), unquote(secret)}:
+            if form:
+                text = text.replace(form, HIDDEN)
+    return text
+
+
+def url_secrets(url: str) -> tuple[str, ...]:
+    """The password of a URL, as written, or nothing; for `redact`."""
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return ()
+    return (password,) if password else ()

@@ -1,0 +1,361 @@
+"""The vocabulary: values that pass between stages (frozen dataclasses) and between processes
+(frozen pydantic models).
+
+Coordinates are pixels of the frame in float, origin at the upper left, unless a name says
+fraction. `captured_at` is wall-clock UTC and for people; `monotonic` is seconds that never run
+backwards and for logic; `pts` is the stream's own presentation time in seconds and for media.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Image = NDArray[np.uint8]
+"""A picture: uint8, height x width x 3, channels blue green red."""
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+
+class Box(NamedTuple):
+    """An upright rectangle; (x1, y1) is the upper left corner, (x2, y2) the lower right."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    @property
+    def width(self) -> float:
+        return self.x2 - self.x1
+
+    @property
+    def height(self) -> float:
+        return self.y2 - self.y1
+
+    @property
+    def foot(self) -> tuple[float, float]:
+        """The middle of the lower edge: where a standing thing touches the ground."""
+        return ((self.x1 + self.x2) / 2, self.y2)
+
+
+class Picture(Protocol):
+    """A decoded picture that is converted only when somebody looks at it."""
+
+    def bgr(self, size: Size) -> Image:
+        """The picture scaled to `size` (width, height)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture of a camera. It never leaves the process that decoded it.
+
+    `discontinuity` is true on the first frame after an opening, a reconnection or a jump of the
+    presentation times: what was tracked before must not be joined to what comes now.
+    """
+
+    camera: str
+    index: int
+    captured_at: datetime
+    monotonic: float
+    pts: float
+    size: Size
+    picture: Picture
+    discontinuity: bool = False
+
+    def image(self, size: Size | None = None) -> Image:
+        """The picture as a read-only array, scaled to `size` (width, height) if given."""
+        image = self.picture.bgr(size or self.size)
+        image.flags.writeable = False
+        return image
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One object in one frame; confidence 0..1."""
+
+    label: str
+    confidence: float
+    box: Box
+    embedding: NDArray[np.float32] | None = None
+
+
+class PathPoint(NamedTuple):
+    """Where a track's foot was, and when."""
+
+    monotonic: float
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One object followed over time. `id` is unique per camera and run.
+
+    `first_seen`, `last_seen` and `stationary_since` are `monotonic` seconds; `path` holds the
+    newest foot points, oldest first, bounded; `lost` is true in the one view that reports its end.
+    """
+
+    id: int
+    label: str
+    detection: Detection
+    first_seen: float
+    last_seen: float
+    path: tuple[PathPoint, ...] = ()
+    stationary_since: float | None = None
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A named region of the picture; `polygon` in fractions 0..1 of its width and height."""
+
+    key: str
+    name: str
+    polygon: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a rule sees of one moment. `captured_at` is in the site's time zone, for sentences."""
+
+    camera: str
+    camera_name: str
+    size: Size
+    captured_at: datetime
+    monotonic: float
+    pts: float
+    tracks: tuple[Track, ...] = ()
+    lost: tuple[Track, ...] = ()
+    zones: Mapping[str, Zone] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule finds to hold at this moment; rules repeat it in every view while it holds.
+
+    `strength` 0..1 is how far beyond its limit the rule is; `evidence` holds the numbers behind
+    `rule_reason`, a sentence for people; `question` is what a model would be asked, answerable
+    by Yes or No.
+    """
+
+    rule: str
+    tracks: tuple[Track, ...]
+    zone: str | None
+    started: float
+    rule_reason: str
+    strength: float
+    evidence: Mapping[str, float]
+    question: str
+
+
+class Wire(BaseModel):
+    """Base of what crosses processes: immutable, and a wrong key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    NOTICE = "notice"
+    ALERT = "alert"
+
+
+class State(StrEnum):
+    """What is known of an event's truth; see `store.states` for how it changes."""
+
+    DETECTED = "detected"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+    UNSURE = "unsure"
+    UNVERIFIED = "unverified"
+    UNJUDGED = "unjudged"
+
+
+class EventType(StrEnum):
+    """What a version of an event tells."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    JUDGED = "judged"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    YES = "yes"
+    NO = "no"
+    UNSURE = "unsure"
+    UNAVAILABLE = "unavailable"
+
+
+class TrackBox(Wire):
+    """A track in an event. `box` is x1, y1, x2, y2 in fractions 0..1 of the picture."""
+
+    id: int
+    label: str
+    confidence: Fraction
+    box: tuple[Fraction, Fraction, Fraction, Fraction]
+
+
+class SceneImage(Wire):
+    """A stored picture: `role` is what it shows, `key` finds it through `pipeline.media`."""
+
+    role: Literal["frame", "crop"]
+    key: str
+    width: int
+    height: int
+    caption: str
+
+
+class Scene(Wire):
+    """What a describer is given: the very pictures, the facts in words, and one question."""
+
+    event_id: str
+    camera: str
+    images: tuple[SceneImage, ...]
+    facts: tuple[str, ...]
+    question: str
+
+
+class Verdict(Wire):
+    """A describer's answer.
+
+    `probability` is that of Yes among Yes and No; `mass` is how much of the model's whole
+    probability lay on Yes and No together (both None where the model does not give them);
+    `outcome` is `unavailable` when there is no answer, and `error` then says why.
+    """
+
+    outcome: Outcome
+    question: str
+    probability: Fraction | None = None
+    calibrated: bool = False
+    mass: Fraction | None = None
+    answers: tuple[str, ...] = ()
+    description: str | None = None
+    judge_reason: str | None = None
+    model: str
+    prompt_version: str
+    tokens: int = 0
+    latency_s: float = 0.0
+    error: str | None = None
+    error_code: str | None = None
+
+
+class Links(Wire):
+    """Addresses of an event on this installation's page; None where no page runs."""
+
+    page: str | None = None
+    image: str | None = None
+
+
+class Event(Wire):
+    """One happening at one camera, as known at `version`; every version is a whole snapshot.
+
+    `scores` maps evidence to its contribution in log-odds; `score` is the logistic of their sum
+    (see `combined_score`). `frame_size` is (width, height) in pixels of the picture the boxes
+    were found in.
+    """
+
+    id: str
+    version: int = Field(ge=1)
+    type: EventType
+    camera: str
+    camera_name: str
+    site: str
+    rule: str
+    severity: Severity
+    score: Fraction
+    scores: Mapping[str, float]
+    state: State
+    state_reason: str | None = None
+    rule_reason: str
+    judge_reason: str | None = None
+    question: str
+    probability: Fraction | None = None
+    description: str
+    described_by: str
+    tracks: tuple[TrackBox, ...]
+    frame_size: Size
+    zone: str | None = None
+    started: AwareDatetime
+    ended: AwareDatetime | None = None
+    updated_at: AwareDatetime
+    images: tuple[SceneImage, ...] = ()
+    links: Links = Links()
+
+
+def combined_score(scores: Mapping[str, float]) -> float:
+    """The logistic of the summed log-odds in `scores`: a probability 0..1."""
+    total = math.fsum(scores.values())
+    if total >= 0:
+        return 1.0 / (1.0 + math.exp(-total))
+    odds = math.exp(total)
+    return odds / (1.0 + odds)
+
+
+class EventCreated(Wire):
+    """Amendment that begins an event.
+
+    `scene` is what a model shall be asked, within `judge_within_s` seconds of now; None where no
+    model is configured or none is wanted.
+    """
+
+    kind: Literal["created"] = "created"
+    camera: str
+    camera_name: str
+    site: str
+    rule: str
+    severity: Severity
+    scores: Mapping[str, float]
+    rule_reason: str
+    question: str
+    description: str
+    described_by: str
+    tracks: tuple[TrackBox, ...]
+    frame_size: Size
+    zone: str | None
+    started: AwareDatetime
+    images: tuple[SceneImage, ...]
+    scene: Scene | None = None
+    judge_within_s: float = Field(default=60.0, gt=0)
+
+
+class EventUpdated(Wire):
+    """Amendment: the happening goes on, with more tracks, a stronger finding or a new sentence."""
+
+    kind: Literal["updated"] = "updated"
+    tracks: tuple[TrackBox, ...]
+    scores: Mapping[str, float]
+    rule_reason: str
+
+
+class EventJudged(Wire):
+    """Amendment: a model has answered, or it is known why it has not."""
+
+    kind: Literal["judged"] = "judged"
+    verdict: Verdict
+    scores: Mapping[str, float]
+
+
+class EventEnded(Wire):
+    """Amendment: the happening is over since `ended`; `reason` is a code."""
+
+    kind: Literal["ended"] = "ended"
+    ended: AwareDatetime
+    reason: Literal["quiet", "discontinuity", "stopped", "restarted"]
+
+
+Amendment = Annotated[
+    EventCreated | EventUpdated | EventJudged | EventEnded, Field(discriminator="kind")
+]
