@@ -207,9 +207,7 @@ class Config(Section):
     @classmethod
     def _redis_known(cls, value: SecretStr) -> SecretStr:
         address = value.get_secret_value()
-        if address != "embedded" and not address.startswith(
-            ("redis://", "rediss://", "unix://")
-        ):
+        if address != "embedded" and not address.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("write `embedded`, or a redis://, rediss:// or unix:// address")
         return value
 
@@ -247,8 +245,10 @@ class Config(Section):
         """The enabled cameras of every watch process, by the process's name."""
         enabled = [key for key, camera in self.cameras.items() if camera.enabled]
         grouped = {camera for members in self.groups.values() for camera in members}
-        shares = {group: tuple(c for c in members if c in enabled)
-                  for group, members in self.groups.items()}
+        shares = {
+            group: tuple(c for c in members if c in enabled)
+            for group, members in self.groups.items()
+        }
         shares["cameras"] = tuple(c for c in enabled if c not in grouped)
         return {group: members for group, members in shares.items() if members}
 
