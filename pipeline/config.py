@@ -55,8 +55,8 @@ class Detect(Section):
 
     fps: Annotated[float, Field(gt=0, le=60)] = 5.0
     """Looks per second."""
-    labels: tuple[str, ...] = ("person",)
-    """COCO class names."""
+    labels: tuple[str, ...] | None = None
+    """COCO class names; those that the camera's rules name if not given."""
     confidence: Annotated[float, Field(ge=0.05, lt=1)] = 0.3
     """Detections below this are ignored."""
     size: Annotated[int, Field(ge=64, le=1920, multiple_of=32)] = 640
@@ -133,15 +133,23 @@ class Camera(Section):
     def _zones_exist(self) -> Self:
         for key, rule in self.rules.items():
             if rule.zone is not None and rule.zone not in self.zones:
-                known = ", ".join(self.zones) or "none is defined"
-                raise ValueError(f"rules.{key}.zone: there is no zone {rule.zone!r} ({known})")
-            missing = [label for label in rule.labels if label not in self.detect.labels]
+                known = "it has " + ", ".join(self.zones) if self.zones else "it has none"
+                raise ValueError(
+                    f"rules.{key}.zone: this camera has no zone {rule.zone!r}; {known}"
+                )
+            missing = [label for label in rule.labels if label not in self.labels()]
             if missing:
                 raise ValueError(
                     f"rules.{key}.labels: {missing[0]!r} is not among detect.labels "
-                    f"({', '.join(self.detect.labels)}); add it there"
+                    f"({', '.join(self.labels())}); add it there"
                 )
         return self
+
+    def labels(self) -> tuple[str, ...]:
+        """The class names that are looked for."""
+        if self.detect.labels is not None:
+            return self.detect.labels
+        return tuple(sorted({label for rule in self.rules.values() for label in rule.labels}))
 
     def address(self) -> str:
         """The source with its account, to open it; holds the password."""

@@ -44,8 +44,12 @@ class CameraStatus(Wire):
 
 
 class Heartbeat(Wire):
-    """Sent by a worker about once a second; a worker silent for longer is taken for hung."""
+    """Sent by a worker about once a second; a worker silent for long is taken for hung.
+
+    `message` is a sentence for people about what does not work, if something does not.
+    """
 
     pid: int
     cameras: Mapping[str, CameraStatus] = {}
     counters: Mapping[str, int] = {}
+    message: str | None = None

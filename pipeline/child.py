@@ -1,0 +1,126 @@
+"""One worker process as its supervisor sees it."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pipeline.workers.link import LEVEL_MARKS, MESSAGE, Message, Order
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[["Child", Message | None], None]
+"""Called from a reading thread with each message, and with None when the process has closed its
+pipe."""
+
+
+def command(kind: str) -> list[str]:
+    """The command line of a worker; it never holds a secret."""
+    return [sys.executable, "-m", "pipeline", "worker", kind]
+
+
+class Child:
+    """A started worker. It has a session of its own and ends when its input pipe closes."""
+
+    def __init__(self, kind: str, order: Order, report: Report, pass_fds: tuple[int, ...]) -> None:
+        self.name = order.name
+        self._report = report
+        self._log = logging.getLogger(f"pipeline.worker.{order.name}")
+        self._last_lines: collections.deque[str] = collections.deque(maxlen=3)
+        self.process = subprocess.Popen(
+            command(kind),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=_environment(),
+            start_new_session=True,
+            pass_fds=pass_fds,
+        )
+        self._threads = [
+            threading.Thread(target=read, name=f"{order.name}-{what}", daemon=True)
+            for what, read in (("messages", self._read_messages), ("log", self._read_log))
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._write(order.to_line())
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def ask_to_stop(self) -> None:
+        self._write("stop")
+
+    def wait(self, timeout_s: float) -> int | None:
+        """The exit status, or None if it still runs after `timeout_s`."""
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        """End it and whatever it started, at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def release(self) -> None:
+        """Close the pipes of an ended process."""
+        for thread in self._threads:
+            thread.join(timeout=1.0)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+    def last_words(self) -> str:
+        """The end of what it logged, for the message about its failure."""
+        return self._last_lines[-1] if self._last_lines else "it left no message"
+
+    def _write(self, line: str) -> None:
+        assert self.process.stdin is not None
+        with suppress(OSError, ValueError):
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+
+    def _read_messages(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            try:
+                message = MESSAGE.validate_json(line)
+            except ValidationError:
+                logger.warning("Worker %s wrote something that is no message.", self.name)
+                continue
+            self._report(self, message)
+        self._report(self, None)
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            line = line.rstrip()
+            if not line:
+                continue
+            self._last_lines.append(line)
+            marked = line[1:2] == " " and line[0] in LEVEL_MARKS
+            level = LEVEL_MARKS[line[0]] if marked else logging.INFO
+            self._log.log(level, "%s", line[2:] if marked else line)
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment, with this very package importable wherever it was found."""
+    home = str(Path(__file__).resolve().parent.parent)
+    paths = [home, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}

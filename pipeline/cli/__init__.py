@@ -1,0 +1,64 @@
+"""The command `vigil`. Each file holds one group of commands and only calls the library."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import VigilError
+from pipeline.redact import redact
+
+app = typer.Typer(
+    name="vigil",
+    help="Point it at camera streams, subscribe to event alerts, review what happened.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vigil {importlib.metadata.version('vigil')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """A service manager's wish to stop is handled as Ctrl-C is."""
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run a command; every expected mistake is one sentence and an exit status."""
+    from pipeline import telemetry
+    from pipeline.cli import cameras, demo, events, run, system  # noqa: F401
+
+    telemetry.switch_off()
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except VigilError as error:
+        sys.stderr.write(f"vigil: {redact(str(error))}\n")
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output has gone; the interpreter must not complain at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

@@ -1,0 +1,197 @@
+"""`vigil run`, and the loop that `vigil demo` shares with it."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import app
+from pipeline.cli.table import Display, Every
+from pipeline.errors import VigilError, WorkerError
+from pipeline.health import CameraState, CameraStatus
+from pipeline.library import Pipeline, Status
+from pipeline.redact import redact
+from pipeline.types import Event, EventType, State
+
+VLM_HINT = (
+    "Rules only: no vision-language model. To add one: "
+    "`describer: {model: FOLDER, ID OR SERVER ADDRESS}` in streams.yaml."
+)
+STEP_S = 0.2
+PLAIN_EVERY_S = 10.0
+
+
+@dataclass
+class Summary:
+    """What a run came to."""
+
+    cameras: int = 0
+    frames: int = 0
+    detections: int = 0
+    events: int = 0
+    first_event_s: float | None = None
+    judged: int = 0
+    in_order: bool = False
+
+
+class _Follower:
+    """Reads the pipeline's events in a thread of its own, so that the display never waits."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._inbox: queue.SimpleQueue[Event | VigilError] = queue.SimpleQueue()
+        self._pipeline = pipeline
+        self._thread = threading.Thread(target=self._read, name="events", daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        try:
+            for event in self._pipeline.events():
+                self._inbox.put(event)
+        except VigilError as error:
+            self._inbox.put(error)
+
+    def new(self) -> list[Event]:
+        """The versions that came since the last call; raises what ended the stream."""
+        found: list[Event] = []
+        while True:
+            try:
+                item = self._inbox.get_nowait()
+            except queue.Empty:
+                return found
+            if isinstance(item, VigilError):
+                raise item
+            found.append(item)
+
+
+class Runner:
+    """Runs a pipeline with a display until Ctrl-C, the end of its films, or a number of seconds."""
+
+    def __init__(self, pipeline: Pipeline, display: Display, seconds: float | None) -> None:
+        self._pipeline, self._display, self._seconds = pipeline, display, seconds
+        self._live_at: float | None = None
+        self._created: set[str] = set()
+        self._judged: set[str] = set()
+        self._frames = _Total()
+        self._detections = _Total()
+        self.summary = Summary(cameras=len(pipeline.config.cameras))
+
+    def run(self) -> Summary:
+        """Raises: VigilError: a worker failed for good."""
+        try:
+            with self._display:
+                self._loop(_Follower(self._pipeline))
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.summary.in_order = self._pipeline.stop()
+        self.summary.frames = self._frames.value
+        self.summary.detections = self._detections.value
+        return self.summary
+
+    def _loop(self, follower: _Follower) -> None:
+        until = None if self._seconds is None else time.monotonic() + self._seconds
+        plain = Every(PLAIN_EVERY_S)
+        pause = threading.Event()
+        while until is None or time.monotonic() < until:
+            self._pipeline.check()
+            status = self._pipeline.status()
+            self._count(status)
+            for event in follower.new():
+                self._take(event)
+            self._display.status(status)
+            if plain.due() and not sys.stderr.isatty():
+                sys.stderr.write(self._display.counts_line(status) + "\n")
+            if self._pipeline.finished:
+                self._drain(follower)
+                return
+            pause.wait(STEP_S)
+
+    def _drain(self, follower: _Follower) -> None:
+        """The films have ended: wait until their last events have come by."""
+        quiet = Every(2.0)
+        pause = threading.Event()
+        while not quiet.due():
+            for event in follower.new():
+                self._take(event)
+                quiet = Every(2.0)
+            pause.wait(STEP_S)
+
+    def _count(self, status: Status) -> None:
+        for key, camera in status.cameras.items():
+            self._frames.take(key, camera.frames)
+            self._detections.take(key, camera.detections)
+            if camera.state is CameraState.LIVE and self._live_at is None:
+                self._live_at = _live_since(camera)
+
+    def _take(self, event: Event) -> None:
+        self._display.event(event)
+        if event.type is EventType.CREATED:
+            self._created.add(event.id)
+            if self.summary.first_event_s is None and self._live_at is not None:
+                first = max(0.0, event.updated_at.timestamp() - self._live_at)
+                self.summary.first_event_s = round(first, 2)
+        if event.state in (State.CONFIRMED, State.REJECTED, State.UNSURE):
+            self._judged.add(event.id)
+        self.summary.events, self.summary.judged = len(self._created), len(self._judged)
+
+
+def _live_since(camera: CameraStatus) -> float:
+    return camera.live_since.timestamp() if camera.live_since is not None else time.time()
+
+
+class _Total:
+    """Sums counters that begin again at zero when their worker is started again."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+        self._before = 0
+
+    def take(self, key: str, count: int) -> None:
+        last = self._last.get(key, 0)
+        if count < last:
+            self._before += last
+        self._last[key] = count
+
+    @property
+    def value(self) -> int:
+        return self._before + sum(self._last.values())
+
+
+def log_to(file: Path | None) -> None:
+    """Send the pipeline's log to a file, or to standard error."""
+    handler: logging.Handler = (
+        logging.StreamHandler() if file is None else logging.FileHandler(file, encoding="utf-8")
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("pipeline")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="The streams.yaml to run.")] = Path("streams.yaml"),
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="Stop by itself after so many seconds.")
+    ] = None,
+) -> None:
+    """Watch the cameras of a streams.yaml until Ctrl-C."""
+    pipeline = Pipeline.from_yaml(config)
+    pipeline.start()
+    log_to(pipeline.config.data / "vigil.log" if sys.stderr.isatty() else None)
+    notes = [f"Events: {redact(pipeline.redis_url)}, or `vigil subscribe`. Ctrl-C stops."]
+    if pipeline.config.describer is None:
+        notes.append(VLM_HINT)
+    runner = Runner(pipeline, Display(notes, pipeline.config.tz()), seconds)
+    summary = runner.run()
+    if not summary.in_order:
+        raise WorkerError("run", "Not every worker ended in order; see the log for which.")

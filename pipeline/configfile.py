@@ -1,0 +1,246 @@
+"""Reads streams.yaml: YAML with `${ENV}` references, defaults merged into cameras, and every
+mistake told in one sentence with the line it stands on."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+from dotenv import dotenv_values
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from pipeline.config import Camera, Config, Section
+from pipeline.errors import ConfigError
+from pipeline.redact import redact
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_AUTHORITY = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)([^/]*@)(.*)$", re.DOTALL)
+MAX_BYTES = 4_000_000
+"""A configuration larger than this is some other file."""
+
+Path_ = tuple[str | int, ...]
+
+
+def read_config(path: Path | str, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration in the file, its `data` folder resolved against the file's own folder.
+
+    `${NAME}` is looked up in `environ`, then in a file `.env` beside the configuration.
+
+    Raises:
+        ConfigError: the file is missing, empty, not YAML or wrong; the message names the key.
+    """
+    path = Path(path)
+    text = _read(path)
+    folder = path.resolve().parent
+    beside = {k: v for k, v in dotenv_values(folder / ".env", interpolate=False).items() if v}
+    return parse_config(text, where=str(path), folder=folder, environ={**beside, **environ})
+
+
+def parse_config(
+    text: str, *, where: str, folder: Path, environ: Mapping[str, str] = os.environ
+) -> Config:
+    """As `read_config`, from text; `where` names it in messages."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where} is not valid YAML: {_yaml_problem(error)}.") from None
+    if node is None:
+        raise ConfigError(
+            f"{where} is empty; write at least `cameras:` with one camera, "
+            "or let `vigil init URL` write it."
+        )
+    lines = dict(_lines(node))
+    _refuse_duplicates(node, where)
+    data = yaml.safe_load(text)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where} must be a mapping with the key `cameras`, not a {_kind(data)}.")
+    data = _expand(data, (), environ, where)
+    return validate(_with_defaults(data), where=where, folder=folder, lines=lines)
+
+
+def validate(
+    data: dict[str, Any],
+    *,
+    where: str,
+    folder: Path,
+    lines: Mapping[Path_, int] | None = None,
+) -> Config:
+    """The configuration in plain values; mistakes become one sentence each."""
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        told = [_sentence(item, lines or {}) for item in error.errors(include_url=False)]
+        raise ConfigError("\n".join(f"{where}: {line}" for line in dict.fromkeys(told))) from None
+    cameras = {key: _anchored(camera, folder) for key, camera in config.cameras.items()}
+    return config.model_copy(update={"data": folder / config.data.expanduser(), "cameras": cameras})
+
+
+def _anchored(camera: Camera, folder: Path) -> Camera:
+    """A camera that is a file is found from the configuration's folder, wherever it is run."""
+    source = camera.source.get_secret_value()
+    if "://" in source or source.startswith("webcam:"):
+        return camera
+    return camera.model_copy(update={"source": SecretStr(str(folder / Path(source).expanduser()))})
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path} is too large to be a configuration; name a streams.yaml.")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"There is no file {path}; write it, or let `vigil init URL` write it."
+        ) from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder; name the streams.yaml in it.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not a text file; name a streams.yaml.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}, {error.problem}"
+    return redact(str(error).splitlines()[0])
+
+
+def _kind(value: Any) -> str:
+    return {list: "list", str: "text", int: "number", float: "number"}.get(type(value), "value")
+
+
+def _lines(node: yaml.Node, path: Path_ = ()) -> Iterator[tuple[Path_, int]]:
+    """The line of every key and list item."""
+    yield path, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _lines(value, (*path, key.value))
+            yield (*path, key.value), key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from _lines(value, (*path, index))
+
+
+def _refuse_duplicates(node: yaml.Node, where: str, path: Path_ = ()) -> None:
+    """YAML readers keep the last of two equal keys silently; a camera would vanish."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise ConfigError(
+                    f"{where}: line {key.start_mark.line + 1}, {_dotted((*path, key.value))} "
+                    "is there twice; remove or rename one."
+                )
+            seen.add(key.value)
+            _refuse_duplicates(value, where, (*path, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _refuse_duplicates(value, where, (*path, index))
+
+
+def _expand(value: Any, path: Path_, environ: Mapping[str, str], where: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _expand(v, (*path, key), environ, where) for key, v in value.items()}
+    if isinstance(value, list):
+        return [_expand(v, (*path, i), environ, where) for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def look_up(match: re.Match[str]) -> str:
+        found = environ.get(match[1])
+        if found is None:
+            raise ConfigError(
+                f"{where}: {_dotted(path)} uses ${{{match[1]}}}, which is not set; "
+                f"write {match[1]}=... into .env beside the file, or export it."
+            )
+        return found
+
+    url = _AUTHORITY.match(value)
+    if url is None:
+        return _REFERENCE.sub(look_up, value)
+    # An account in an address must be percent-encoded; what the environment holds is not.
+    account = _REFERENCE.sub(lambda m: quote(look_up(m), safe=""), url[2])
+    return url[1] + account + _REFERENCE.sub(look_up, url[3])
+
+
+def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:
+    """`data` with `defaults` merged into each camera, key by key; wrong shapes are left alone."""
+    defaults, cameras = data.get("defaults"), data.get("cameras")
+    if not isinstance(cameras, dict):
+        return data
+    shared = defaults if isinstance(defaults, dict) else {}
+    merged = {}
+    for key, camera in cameras.items():
+        if isinstance(camera, str):
+            camera = {"source": camera}
+        if isinstance(camera, dict):
+            camera = dict(camera)
+            own = camera.get("detect", {})
+            if isinstance(shared.get("detect"), dict) and isinstance(own, dict):
+                camera["detect"] = {**shared["detect"], **own}
+            if "rules" in shared:
+                camera.setdefault("rules", shared["rules"])
+        merged[key] = camera
+    return {**data, "cameras": merged}
+
+
+def _dotted(path: Path_) -> str:
+    return ".".join(str(part) for part in path) or "the file"
+
+
+def _known_keys() -> set[str]:
+    found: set[str] = set()
+    waiting: list[type[BaseModel]] = [Section]
+    while waiting:
+        model = waiting.pop()
+        found |= set(model.model_fields)
+        waiting += model.__subclasses__()
+    return found
+
+
+def _sentence(item: Any, lines: Mapping[Path_, int]) -> str:
+    """One mistake that pydantic found, as people would say it; never with the value, which may
+    be a password."""
+    path = tuple(part for part in item["loc"] if part != "[key]")
+    if "rules" in path:
+        # In a union of rules pydantic adds the rule's type to the path; the file has no such key.
+        tag = path.index("rules") + 2
+        path = path[:tag] + path[tag + 1 :]
+    known = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
+    place = f"line {known}, {_dotted(path)}" if known else _dotted(path)
+    problem = _problem(item, path)
+    return f"{place}: {problem}" + ("" if problem.endswith("?") else ".")
+
+
+def _problem(item: Any, path: Path_) -> str:
+    context = item.get("ctx", {})
+    match item["type"]:
+        case "missing":
+            return "this key is required"
+        case "extra_forbidden":
+            near = difflib.get_close_matches(str(path[-1]), _known_keys(), n=1)
+            return "unknown key; " + (f"did you mean `{near[0]}`?" if near else "remove it")
+        case "too_short" if path[-1] == "polygon" or "zones" in path:
+            return f"a polygon needs at least 3 points, here are {context['actual_length']}"
+        case "too_short":
+            return f"needs at least {context['min_length']} entry"
+        case "union_tag_invalid":
+            return f"there is no rule of this type; known are {context['expected_tags']}"
+        case "union_tag_not_found":
+            return "write the rule's `type`, such as zone or loiter"
+        case "string_pattern_mismatch":
+            return "use lower-case letters, digits, - and _ only"
+        case "path_type":
+            return "write the name of a folder"
+        case "value_error":
+            return str(context["error"])
+        case _:
+            message: str = item["msg"]
+            return message[0].lower() + message[1:]

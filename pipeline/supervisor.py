@@ -1,0 +1,258 @@
+"""Starts the workers, keeps them running, and stops them in order."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.child import Child
+from pipeline.errors import WorkerError
+from pipeline.health import Heartbeat
+from pipeline.workers.link import Beat, Failed, Finished, Message, Order, Ready
+
+logger = logging.getLogger(__name__)
+
+SILENT_S = 30.0
+"""A worker without a heartbeat for so long is taken for hung and started anew."""
+MAX_CRASHES = 5
+CRASH_WINDOW_S = 60.0
+"""More than `MAX_CRASHES` within the window is a failure for good."""
+FIRST_DELAY_S = 0.25
+"""Pause before the second restart within the window; it doubles with each further one."""
+
+Infos = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A worker to be run.
+
+    `order` makes its order from what the ready workers named in `needs` have told; when one of
+    those comes back with other news, this one is started anew. Workers stop tier by tier, lowest
+    first, each tier within its `stop_s`.
+    """
+
+    kind: str
+    name: str
+    order: Callable[[Infos], Order]
+    needs: tuple[str, ...] = ()
+    tier: int = 0
+    stop_s: float = 2.0
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """A worker as its supervisor knows it."""
+
+    pid: int | None
+    ready: bool
+    restarts: int
+    heartbeat: Heartbeat | None
+
+
+@dataclass
+class _Slot:
+    spec: Spec
+    child: Child | None = None
+    ready: bool = False
+    finished: bool = False
+    info: Mapping[str, Any] = field(default_factory=dict)
+    told: Infos = field(default_factory=dict)
+    heartbeat: Heartbeat | None = None
+    heard: float = 0.0
+    start_at: float | None = 0.0
+    restarts: int = 0
+    crashes: deque[float] = field(default_factory=deque)
+    failure: str | None = None
+
+
+class Supervisor:
+    """Runs workers in processes of their own until `stop`. All decisions are made in one thread."""
+
+    def __init__(self, specs: Sequence[Spec], pass_fds: tuple[int, ...] = ()) -> None:
+        self._slots = {spec.name: _Slot(spec) for spec in specs}
+        self._pass_fds = pass_fds
+        self._inbox: queue.SimpleQueue[tuple[Child, Message | None] | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        self._failure: WorkerError | None = None
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def failure(self) -> WorkerError | None:
+        """Why a worker failed for good, if one did."""
+        return self._failure
+
+    @property
+    def finished(self) -> bool:
+        """Whether every watch worker has nothing left to do."""
+        watches = [slot for slot in self._slots.values() if slot.spec.kind == "watch"]
+        return bool(watches) and all(slot.finished for slot in watches)
+
+    def status(self) -> dict[str, WorkerStatus]:
+        return {
+            name: WorkerStatus(
+                pid=slot.child.pid if slot.child else None,
+                ready=slot.ready,
+                restarts=slot.restarts,
+                heartbeat=slot.heartbeat,
+            )
+            for name, slot in self._slots.items()
+        }
+
+    def wait_info(self, name: str, timeout_s: float) -> Mapping[str, Any]:
+        """What a worker told when it became ready.
+
+        Raises:
+            WorkerError: it failed for good, or was not ready in time.
+        """
+        slot = self._slots[name]
+        with self._changed:
+            self._changed.wait_for(lambda: slot.ready or self._failure is not None, timeout_s)
+        if self._failure is not None:
+            raise self._failure
+        if not slot.ready:
+            raise WorkerError(name, f"Worker {name} was not ready within {timeout_s:.0f} s.")
+        return slot.info
+
+    def stop(self) -> bool:
+        """Stop all workers tier by tier; True if every one ended in order."""
+        self._stopping.set()
+        self._inbox.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+        in_order = True
+        for tier in sorted({slot.spec.tier for slot in self._slots.values()}):
+            in_order &= self._stop_tier(
+                [slot for slot in self._slots.values() if slot.spec.tier == tier]
+            )
+        return in_order
+
+    def _stop_tier(self, slots: Sequence[_Slot]) -> bool:
+        in_order = True
+        children = [(slot.spec, slot.child) for slot in slots if slot.child is not None]
+        for _, child in children:
+            child.ask_to_stop()
+        until = time.monotonic() + max((spec.stop_s for spec, _ in children), default=0.0)
+        for _, child in children:
+            status = child.wait(max(0.0, until - time.monotonic()))
+            if status is None:
+                logger.warning("Worker %s did not stop in time and was killed.", child.name)
+                child.kill()
+            elif status != 0:
+                logger.warning("Worker %s ended with status %d.", child.name, status)
+            in_order &= status == 0
+            child.release()
+        for slot in slots:
+            slot.child, slot.ready = None, False
+        return in_order
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            now = time.monotonic()
+            for slot in self._slots.values():
+                self._start_if_due(slot, now)
+                self._check_silence(slot, now)
+            try:
+                item = self._inbox.get(timeout=0.1)
+            except queue.Empty:
+                continue
+            if item is not None:
+                self._take(*item)
+
+    def _start_if_due(self, slot: _Slot, now: float) -> None:
+        if slot.child is not None or slot.start_at is None or now < slot.start_at:
+            return
+        needed = {name: self._slots[name] for name in slot.spec.needs}
+        if not all(other.ready for other in needed.values()):
+            return
+        slot.told = {name: other.info for name, other in needed.items()}
+        slot.child = Child(
+            slot.spec.kind, slot.spec.order(slot.told), self._receive, self._pass_fds
+        )
+        slot.heard, slot.start_at, slot.failure = now, None, None
+
+    def _receive(self, child: Child, message: Message | None) -> None:
+        self._inbox.put((child, message))
+
+    def _take(self, child: Child, message: Message | None) -> None:
+        slot = self._slots[child.name]
+        if slot.child is not child:
+            return
+        slot.heard = time.monotonic()
+        match message:
+            case Ready(info=info):
+                slot.info, slot.ready = info, True
+                self._restart_misinformed(slot.spec.name)
+            case Beat(heartbeat=heartbeat):
+                slot.heartbeat = heartbeat
+            case Failed(message=text):
+                slot.failure = text
+            case Finished():
+                slot.finished = True
+            case None:
+                self._ended(slot, child)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _restart_misinformed(self, name: str) -> None:
+        """Start those anew that were told something else of the worker `name`."""
+        for slot in self._slots.values():
+            if slot.child and name in slot.told and slot.told[name] != self._slots[name].info:
+                logger.info("Worker %s starts anew, since %s has moved.", slot.spec.name, name)
+                slot.child.ask_to_stop()
+
+    def _ended(self, slot: _Slot, child: Child) -> None:
+        """A worker that nobody asked to stop has closed its pipe."""
+        status = child.wait(2.0)
+        if status is None:
+            child.kill()
+        child.release()
+        slot.child, slot.ready = None, False
+        name, now = slot.spec.name, time.monotonic()
+        if slot.failure is not None:
+            self._fail(WorkerError(name, slot.failure))
+            return
+        if slot.finished and status == 0:
+            return
+        slot.crashes.append(now)
+        while now - slot.crashes[0] > CRASH_WINDOW_S:
+            slot.crashes.popleft()
+        if len(slot.crashes) > MAX_CRASHES:
+            self._fail(
+                WorkerError(
+                    name,
+                    f"Worker {name} ended {len(slot.crashes)} times within "
+                    f"{CRASH_WINDOW_S:.0f} s, at last with: {child.last_words()}",
+                )
+            )
+            return
+        delay = 0.0 if len(slot.crashes) == 1 else FIRST_DELAY_S * 2 ** (len(slot.crashes) - 2)
+        slot.restarts += 1
+        slot.start_at = now + delay
+        logger.warning(
+            "Worker %s ended (status %s) and is started again%s.",
+            name,
+            status,
+            f" in {delay:g} s" if delay else "",
+        )
+
+    def _fail(self, error: WorkerError) -> None:
+        logger.error("%s", error)
+        if self._failure is None:
+            self._failure = error
+
+    def _check_silence(self, slot: _Slot, now: float) -> None:
+        if slot.child is not None and now - slot.heard > SILENT_S:
+            logger.warning("Worker %s was silent for %.0f s.", slot.spec.name, now - slot.heard)
+            slot.heard = now
+            slot.child.kill()

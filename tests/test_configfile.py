@@ -1,0 +1,179 @@
+"""What users write in streams.yaml, and what they are told when it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import dotenv
+import pytest
+
+from pipeline.config import Config
+from pipeline.configfile import parse_config, read_config
+from pipeline.errors import ConfigError
+from pipeline.types import Severity
+
+SHOP = """\
+site: shop
+cameras:
+  back-door:
+    name: the back door
+    source: rtsp://${CAM_USER}:${CAM_PASSWORD}@192.0.2.20/stream1
+    detect: {fps: 5, labels: [person, car]}
+    zones: {step: [[0.1, 0.5], [0.9, 0.5], [0.9, 1.0], [0.1, 1.0]]}
+    rules:
+      lingers: {type: loiter, zone: step, seconds: 30, severity: alert}
+"""
+ACCOUNT = {"CAM_USER": "a.b", "CAM_PASSWORD": "p@ss/w:rd"}
+
+
+def parse(text: str) -> Config:
+    return parse_config(text, where="streams.yaml", folder=Path("/place"), environ=ACCOUNT)
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert caught.value.__cause__ is None
+    return str(caught.value)
+
+
+def test_the_example_of_the_readme_means_what_it_says() -> None:
+    camera = parse(SHOP).cameras["back-door"]
+    rule = camera.rules["lingers"]
+    assert (rule.type, rule.zone, rule.seconds) == ("loiter", "step", 30)
+    assert rule.severity is Severity.ALERT
+    assert camera.named_zones()["step"].name == "the step"
+
+
+def test_a_camera_that_is_only_a_source_tells_of_every_person() -> None:
+    config = parse("cameras: {back-door: 'rtsp://192.0.2.20/1'}")
+    camera = config.cameras["back-door"]
+    (rule,) = camera.rules.values()
+    assert (rule.type, rule.labels, rule.severity) == ("zone", ("person",), Severity.NOTICE)
+    assert camera.labels() == ("person",)
+    assert config.camera_name("back-door") == "back door"
+
+
+def test_an_account_from_the_environment_is_encoded_into_the_address() -> None:
+    camera = parse(SHOP).cameras["back-door"]
+    assert camera.address() == "rtsp://a.b:p%40ss%2Fw%3Ard@192.0.2.20/stream1"
+
+
+def test_an_account_as_keys_is_put_into_the_address() -> None:
+    camera = parse(
+        "cameras: {a: {source: 'rtsp://192.0.2.20/1', user: me, password: 'p@ss'}}"
+    ).cameras["a"]
+    assert camera.address() == "rtsp://me:p%40ss@192.0.2.20/1"
+
+
+def test_what_people_see_of_a_source_holds_no_account() -> None:
+    camera = parse(SHOP).cameras["back-door"]
+    assert "p%40ss" not in camera.shown()
+    assert "a.b" not in camera.shown()
+    assert "192.0.2.20/stream1" in camera.shown()
+
+
+def test_no_secret_is_in_the_representation_of_a_configuration() -> None:
+    config = parse(SHOP + "redis: redis://:sesame@127.0.0.1/0\n")
+    assert "p%40ss" not in repr(config)
+    assert "sesame" not in repr(config)
+    assert "sesame" not in config.model_dump_json()
+
+
+def test_a_worker_gets_the_whole_configuration_secrets_included() -> None:
+    config = parse(SHOP + "redis: redis://:sesame@127.0.0.1/0\n")
+    assert Config.model_validate_json(config.for_worker()) == config
+
+
+def test_a_cameras_own_keys_win_over_the_defaults_key_by_key() -> None:
+    config = parse(
+        "defaults: {detect: {fps: 2, confidence: 0.5}}\n"
+        "cameras: {a: {source: a.mp4, detect: {fps: 7}}, b: b.mp4}"
+    )
+    assert config.cameras["a"].detect.fps == 7
+    assert config.cameras["a"].detect.confidence == 0.5
+    assert config.cameras["b"].detect.fps == 2
+
+
+def test_files_and_the_data_folder_are_found_from_the_configurations_folder() -> None:
+    config = parse("cameras: {a: films/a.mp4}")
+    assert config.cameras["a"].address() == "/place/films/a.mp4"
+    assert config.data == Path("/place/vigil-data")
+
+
+def test_cameras_are_shared_out_among_processes_by_group() -> None:
+    config = parse("groups: {east: [a]}\ncameras: {a: a.mp4, b: b.mp4}")
+    assert config.watch_groups() == {"east": ("a",), "cameras": ("b",)}
+
+
+def test_a_disabled_camera_is_not_watched() -> None:
+    config = parse("cameras: {a: {source: a.mp4, enabled: false}, b: b.mp4}")
+    assert config.watch_groups() == {"cameras": ("b",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SHOP.replace("seconds: 30", "secnds: 30"), "line 9, cameras.back-door.rules.lingers.secnds: unknown key; did you mean `seconds`?"),
+        (SHOP.replace("seconds: 30", "seconds: many"), "line 9, cameras.back-door.rules.lingers.seconds: input should be a valid number"),
+        (SHOP.replace(", [0.9, 1.0], [0.1, 1.0]]", "]"), "cameras.back-door.zones.step.polygon: a polygon needs at least 3 points, here are 2."),
+        (SHOP.replace("0.5], [0.9, 0.5]", "50], [0.9, 0.5]"), "zones.step.polygon.0.1: input should be less than or equal to 1."),
+        (SHOP.replace("zone: step", "zone: stp"), "cameras.back-door: rules.lingers.zone: this camera has no zone 'stp'; it has step."),
+        (SHOP.replace("type: loiter", "type: loitr"), "there is no rule of this type; known are 'zone', 'loiter'."),
+        (SHOP.replace("CAM_USER", "NO_SUCH"), "cameras.back-door.source uses ${NO_SUCH}, which is not set; write NO_SUCH=... into .env beside the file, or export it."),
+        (SHOP.replace("back-door", "Back Door"), "cameras.Back Door: use lower-case letters, digits, - and _ only."),
+        (SHOP + "site: home\n", "line 10, site is there twice; remove or rename one."),
+        ("", "streams.yaml is empty; write at least `cameras:`"),
+        ("cameras: [1", "streams.yaml is not valid YAML: line 1"),
+        ("- a", "must be a mapping with the key `cameras`, not a list."),
+        ("cameras: {}", "cameras: needs at least 1 entry."),
+        ("cameras: {a: {}}", "cameras.a.source: this key is required."),
+        ("redis: localhost\ncameras: {a: b}", "redis: write `embedded`, or a redis://"),
+        ("timezone: Mars/Olympus\ncameras: {a: b}", "timezone: write an IANA name"),
+        ("groups: {x: [b]}\ncameras: {a: b}", "groups.x: there is no camera 'b'"),
+        ("cameras: {a: {source: b, detect: {labels: [car]}}}", "'person' is not among detect.labels (car); add it there"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_by_its_key_and_remedy(text: str, said: str) -> None:
+    assert said in complaint(text)
+
+
+def test_a_mistake_near_a_password_does_not_show_it() -> None:
+    text = complaint(SHOP.replace("source:", "sorce:") + "redis: ftp://:sesame@x\n")
+    assert "p@ss" not in text
+    assert "p%40ss" not in text
+    assert "sesame" not in text
+
+
+def test_a_missing_file_is_told_with_the_way_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="There is no file .*vigil init URL"):
+        read_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("password", ["plain", "it's $HOME", 'two "quotes" \\ and #', "ümläut"])
+def test_passwords_may_stand_in_a_file_beside_the_configuration(
+    tmp_path: Path, password: str
+) -> None:
+    (tmp_path / "streams.yaml").write_text(SHOP)
+    dotenv.set_key(tmp_path / ".env", "CAM_PASSWORD", password)
+    dotenv.set_key(tmp_path / ".env", "CAM_USER", "overruled")
+    config = read_config(tmp_path / "streams.yaml", environ={"CAM_USER": "me"})
+    address = config.cameras["back-door"].address()
+    assert unquote(urlsplit(address).password or "") == password
+    assert urlsplit(address).username == "me"
+
+
+def test_a_folder_and_a_film_are_not_taken_for_a_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder"):
+        read_config(tmp_path)
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"\x00\x00\x00\x18ftypmp42\xff\xfe")
+    with pytest.raises(ConfigError, match="not a text file|not valid YAML"):
+        read_config(film)
+
+
+def test_the_shipped_example_is_valid() -> None:
+    example = Path(__file__).parent.parent / "streams.yaml"
+    config = read_config(example, environ={"BACK_DOOR_PASSWORD": "x"})
+    assert set(config.cameras) == {"back-door", "yard", "till"}

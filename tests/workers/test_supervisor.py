@@ -1,0 +1,189 @@
+"""Workers are started, kept running and stopped in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import child
+from pipeline.errors import WorkerError
+from pipeline.supervisor import MAX_CRASHES, Infos, Spec, Supervisor
+from pipeline.workers.link import Order
+
+TOY = Path(__file__).parent / "toy_worker.py"
+
+
+@pytest.fixture(autouse=True)
+def _toy_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "command", lambda kind: [sys.executable, str(TOY)])
+    monkeypatch.setattr("pipeline.supervisor.FIRST_DELAY_S", 0.01)
+
+
+@pytest.fixture
+def supervise() -> Iterator[Callable[..., Supervisor]]:
+    started: list[Supervisor] = []
+
+    def start(*specs: Spec) -> Supervisor:
+        supervisor = Supervisor(specs)
+        supervisor.start()
+        started.append(supervisor)
+        return supervisor
+
+    yield start
+    for supervisor in started:
+        supervisor.stop()
+
+
+def spec(
+    name: str, *, kind: str = "toy", tier: int = 0, stop_s: float = 5.0, **options: Any
+) -> Spec:
+    return Spec(
+        kind, name, lambda infos: Order(name=name, options=options), tier=tier, stop_s=stop_s
+    )
+
+
+def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        os.sched_yield()
+    return value
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_worker_tells_when_it_is_ready_and_beats(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(spec("one", url="here"))
+    assert supervisor.wait_info("one", 20)["url"] == "here"
+    until(lambda: supervisor.status()["one"].heartbeat)
+    assert supervisor.stop()
+
+
+def test_a_library_that_prints_does_not_disturb_the_messages(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(spec("one", print=True, url="here"))
+    assert supervisor.wait_info("one", 20)["url"] == "here"
+    assert supervisor.stop()
+
+
+def test_a_killed_worker_is_back_within_five_seconds(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(spec("one"))
+    before = supervisor.wait_info("one", 20)["pid"]
+    os.kill(before, signal.SIGKILL)
+    until(
+        lambda: (
+            supervisor.status()["one"].ready
+            and supervisor.status()["one"].pid not in (before, None)
+        ),
+        seconds=5.0,
+    )
+    assert supervisor.status()["one"].restarts == 1
+    assert supervisor.failure is None
+
+
+def test_a_worker_that_keeps_crashing_fails_for_good_with_its_last_words(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(spec("one", crash=True))
+    failure = until(lambda: supervisor.failure, seconds=60)
+    assert isinstance(failure, WorkerError)
+    assert failure.worker == "one"
+    assert "out of luck" in str(failure)
+    assert supervisor.status()["one"].restarts == MAX_CRASHES
+
+
+def test_a_worker_that_says_it_cannot_is_not_started_again(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(spec("one", fail=True))
+    failure = until(lambda: supervisor.failure)
+    assert "The disk of" in str(failure)
+    assert "sesame" not in str(failure)
+    assert supervisor.status()["one"].restarts == 0
+
+
+def test_a_worker_waits_for_what_it_needs_and_is_told_of_it(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    def order(infos: Infos) -> Order:
+        return Order(name="second", options={"url": f"via {infos['first']['url']}"})
+
+    supervisor = supervise(
+        Spec("toy", "second", order, needs=("first",)), spec("first", tier=1, url="there")
+    )
+    assert supervisor.wait_info("second", 20)["url"] == "via there"
+
+
+def test_workers_that_end_when_asked_make_an_orderly_stop(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(spec("one"), spec("two", tier=1))
+    pids = [supervisor.wait_info(name, 20)["pid"] for name in ("one", "two")]
+    assert supervisor.stop()
+    assert all(gone(pid) for pid in pids)
+
+
+def test_a_worker_that_does_not_end_is_killed_and_the_stop_is_not_orderly(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(spec("one", stubborn=True, stop_s=0.3))
+    pid = supervisor.wait_info("one", 20)["pid"]
+    assert not supervisor.stop()
+    assert gone(pid)
+
+
+def test_a_pipeline_is_finished_when_its_watch_workers_are(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(spec("one", kind="watch", finish=True), spec("two"))
+    until(lambda: supervisor.finished)
+    assert supervisor.status()["one"].restarts == 0
+    assert supervisor.failure is None
+
+
+def test_a_silent_worker_is_taken_for_hung_and_started_again(
+    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = supervise(spec("one"))
+    before = supervisor.wait_info("one", 20)["pid"]
+    os.kill(before, signal.SIGSTOP)
+    monkeypatch.setattr("pipeline.supervisor.SILENT_S", 0.2)
+    until(lambda: supervisor.status()["one"].restarts >= 1)
+    monkeypatch.setattr("pipeline.supervisor.SILENT_S", 30.0)
+    until(lambda: gone(before))
+
+
+def test_workers_end_when_their_supervisor_is_killed() -> None:
+    script = (
+        "import sys, time; from pipeline import child;"
+        f"child.command = lambda kind: [sys.executable, {str(TOY)!r}];"
+        "from pipeline.supervisor import Spec, Supervisor; from pipeline.workers.link import Order;"
+        "s = Supervisor([Spec('toy', 'one', lambda i: Order(name='one'))]); s.start();"
+        "print(s.wait_info('one', 20)['pid'], flush=True); sys.stdin.read()"
+    )
+    root = str(Path(child.__file__).parent.parent)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root
+    ) as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        process.kill()
+        process.wait()
+        until(lambda: gone(worker), seconds=10)

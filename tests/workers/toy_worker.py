@@ -1,0 +1,33 @@
+"""A worker for tests of the supervisor; what it does stands in its order's options."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pipeline.errors import StoreError
+from pipeline.health import Heartbeat
+from pipeline.workers.link import Link, open_link, run_worker
+
+
+def run(link: Link) -> None:
+    options = link.order.options
+    if options.get("fail"):
+        raise StoreError("The disk of rtsp://me:sesame@host is gone.")
+    if options.get("crash"):
+        sys.stderr.write("E toy: out of luck\n")
+        os._exit(3)
+    if options.get("print"):
+        os.write(1, b"a library prints\n")
+    link.ready(url=options.get("url", "none"), pid=os.getpid())
+    if options.get("finish"):
+        link.finished()
+        return
+    while not link.stopping.wait(0.05):
+        link.beat(Heartbeat(pid=os.getpid(), counters={"beats": 1}))
+    if options.get("stubborn"):
+        link.stopping.clear()
+        link.stopping.wait(60)
+
+
+sys.exit(run_worker(run, open_link()))
