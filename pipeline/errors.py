@@ -14,8 +14,10 @@
     │   ├── ModelTimeout       it had no answer before the deadline
     │   └── ModelReplyError    it answered something else; keeps the reply
     ├── StoreError             the data folder or its database
-    │   └── StoreTooNew        a newer version of the program wrote it
+    │   ├── StoreTooNew        a newer version of the program wrote it
+    │   └── AmendmentError     an event cannot take this amendment
     ├── BusError               Redis
+    ├── EnvelopeError          a message is no event of this program
     ├── FilmError              a film to simulate a camera from cannot be had
     └── WorkerError            a worker process failed for good
 
@@ -80,6 +82,14 @@ class WeightsError(VigilError):
     """Model weights are missing, altered or of no use."""
 
 
+class DetectorError(VigilError):
+    """The detector could not look at a picture; the next picture may be tried."""
+
+
+class DetectorBusy(DetectorError):
+    """As many pictures wait for the detector as may: this one was not taken."""
+
+
 class ModelError(VigilError):
     """A vision-language model gave no usable answer; `reason` is a code for the event's state."""
 
@@ -116,8 +126,16 @@ class StoreTooNew(StoreError):
     """The database was written by a newer version of the program."""
 
 
+class AmendmentError(StoreError):
+    """An event cannot take this amendment: a mistake of the program, nothing was changed."""
+
+
 class BusError(VigilError):
     """Redis cannot be reached or refuses."""
+
+
+class EnvelopeError(VigilError):
+    """A message is no event of this program, or not of a version it knows."""
 
 
 class FilmError(VigilError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from pipeline.types import Box, Size
@@ -43,3 +44,16 @@ def clipped_fractions(box: Box, size: Size) -> tuple[float, float, float, float]
         min(max(box.x2 / width, 0.0), 1.0),
         min(max(box.y2 / height, 0.0), 1.0),
     )
+
+
+def edge_distance(point: Point, polygon: Sequence[Point]) -> float:
+    """The distance from a point to the nearest edge of a polygon, in their units."""
+    x, y = point
+    nearest = math.inf
+    for (x1, y1), (x2, y2) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+        dx, dy = x2 - x1, y2 - y1
+        length = dx * dx + dy * dy
+        along = ((x - x1) * dx + (y - y1) * dy) / length if length else 0.0
+        along = min(max(along, 0.0), 1.0)
+        nearest = min(nearest, math.hypot(x - x1 - along * dx, y - y1 - along * dy))
+    return nearest

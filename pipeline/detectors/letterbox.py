@@ -1,0 +1,69 @@
+"""Fitting a picture into a detector's input, and boxes back into the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.types import Image, Size
+
+STRIDE = 32
+"""The coarsest grid of a YOLO: both sides of its input are multiples of this, in pixels."""
+GREY = (114, 114, 114)
+"""What the model saw around pictures in its training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """A picture of size `frame` scaled to `scaled` and laid at (`left`, `top`) of `canvas`.
+
+    The smallest rectangle of whole strides, with the picture in its middle: ultralytics'
+    `LetterBox(auto=True)`, to the pixel, rounding included.
+    """
+
+    frame: Size
+    scaled: Size
+    left: int
+    top: int
+    canvas: Size
+
+    @classmethod
+    def fit(cls, frame: Size, longer_side: int) -> Self:
+        """The letterbox for pictures of size `frame`; `longer_side` is a multiple of STRIDE."""
+        width, height = frame
+        ratio = min(longer_side / width, longer_side / height)
+        scaled = (max(round(width * ratio), 1), max(round(height * ratio), 1))
+        spare = ((longer_side - scaled[0]) % STRIDE, (longer_side - scaled[1]) % STRIDE)
+        return cls(
+            frame=frame,
+            scaled=scaled,
+            left=round(spare[0] / 2 - 0.1),
+            top=round(spare[1] / 2 - 0.1),
+            canvas=(scaled[0] + spare[0], scaled[1] + spare[1]),
+        )
+
+    def apply(self, image: Image) -> Image:
+        """A picture of size `frame` as one of size `canvas`."""
+        import cv2
+
+        if self.scaled != self.frame:
+            image = cv2.resize(image, self.scaled, interpolation=cv2.INTER_LINEAR)
+        canvas = np.empty((self.canvas[1], self.canvas[0], 3), np.uint8)
+        right, bottom = self.left + self.scaled[0], self.top + self.scaled[1]
+        canvas[: self.top] = GREY
+        canvas[bottom:] = GREY
+        canvas[:, : self.left] = GREY
+        canvas[:, right:] = GREY
+        canvas[self.top : bottom, self.left : right] = image
+        return canvas
+
+    def undo(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Boxes (n, 4) as x1, y1, x2, y2 in pixels of `canvas`, in pixels of `frame`, cut there."""
+        gain = np.array((self.scaled[0] / self.frame[0], self.scaled[1] / self.frame[1]) * 2)
+        shift = np.array((self.left, self.top) * 2)
+        edge = np.array(self.frame * 2)
+        undone: NDArray[np.float32] = np.clip((boxes - shift) / gain, 0, edge).astype(np.float32)
+        return undone

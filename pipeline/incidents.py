@@ -1,0 +1,247 @@
+"""From findings, which rules repeat in every view, to happenings that open, change and close."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from pipeline.protocols import JsonObject
+from pipeline.types import Finding, View
+
+QUIET_S = 3.0
+"""An incident without a finding for so long is over."""
+RESUME_WITHIN_S = 10.0
+"""After a restart, an incident that is not found again in so long was over already."""
+STRONGER = 0.2
+"""An update is due when the strength has risen by so much since the last one..."""
+UPDATE_EVERY_S = 2.0
+"""...or a track has joined, but not more often than this."""
+JOIN_REACH = 1.5
+"""A new track this many box heights from where an incident was last seen continues it..."""
+JOIN_SPEED = 0.8
+"""...and so many more for each second since (a walk)."""
+
+Reason = Literal["quiet", "discontinuity", "stopped", "restarted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A new happening; `incident_id` becomes the event's id."""
+
+    incident_id: str
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A happening has something new to tell: it is stronger, or another track has joined."""
+
+    incident_id: str
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A happening is over since `at`, when it was last found to hold."""
+
+    incident_id: str
+    at: datetime
+    reason: Reason
+
+
+Action = Open | Update | Close
+
+
+def uuid7() -> str:
+    """A new id that sorts by time (RFC 9562, version 7)."""
+    import uuid6
+
+    return str(uuid6.uuid7())
+
+
+@dataclass(slots=True)
+class _Incident:
+    id: str
+    rule: str
+    zone: str | None
+    tracks: set[int]
+    last: float
+    """When it was last found to hold, `monotonic`; so is `told`."""
+    last_at: datetime
+    foot: tuple[float, float]
+    height: float
+    told: float
+    told_strength: float
+    restored: bool = False
+    news: bool = False
+    """A track has joined that no update has told of."""
+
+    def see(self, view: View, finding: Finding) -> None:
+        self.last, self.last_at, self.restored = view.monotonic, view.captured_at, False
+        joined = {track.id for track in finding.tracks} - self.tracks
+        self.news = self.news or bool(joined)
+        self.tracks |= joined
+        box = finding.tracks[0].detection.box
+        self.foot, self.height = box.foot, box.height
+
+    def state(self, now: float) -> JsonObject:
+        return {
+            "id": self.id,
+            "rule": self.rule,
+            "zone": self.zone,
+            "tracks": sorted(self.tracks),
+            "last_s": round(now - self.last, 3),
+            "last_at": self.last_at.isoformat(),
+            "foot": [round(value, 1) for value in self.foot],
+            "height": round(self.height, 1),
+            "told_s": round(now - self.told, 3),
+            "told_strength": round(self.told_strength, 3),
+        }
+
+
+class Incidents:
+    """The open happenings of one camera.
+
+    One for each rule, zone and track; a new track that begins where an incident's own tracks were
+    last seen, soon after, continues it, so that a flickering detection makes no second event.
+
+    Args:
+        quiet_s: an incident is over after so long without a finding.
+        new_id: gives each incident its id.
+    """
+
+    def __init__(
+        self, *, quiet_s: float = QUIET_S, new_id: Callable[[], str] | None = None
+    ) -> None:
+        self._quiet_s = quiet_s
+        self._new_id = new_id or uuid7
+        self._open: list[_Incident] = []
+        self._saved: Sequence[JsonObject] = ()
+        self._resume_until = -math.inf
+        self._now = 0.0
+
+    def update(self, view: View, findings: Iterable[Finding]) -> list[Action]:
+        """What opens, changes and closes at this view."""
+        self._now = view.monotonic
+        if self._saved:
+            self._resume(view)
+        actions: list[Action] = []
+        for finding in findings:
+            incident = self._of_track(finding) or self._continued(finding)
+            if incident is None:
+                actions.append(self._opened(view, finding))
+                continue
+            incident.see(view, finding)
+            # What goes on under a new track does not begin anew: its strength never falls.
+            strength = max(finding.strength, incident.told_strength)
+            finding = replace(finding, strength=strength)
+            if self._due(incident, finding):
+                incident.news = False
+                incident.told, incident.told_strength = self._now, finding.strength
+                actions.append(Update(incident.id, finding))
+        return actions + self._over()
+
+    def close_all(self, reason: Reason) -> list[Action]:
+        """Close what is open: the view broke off (`discontinuity`), or the camera `stopped`."""
+        closed: list[Action] = [
+            Close(incident.id, incident.last_at, "restarted" if incident.restored else reason)
+            for incident in self._open
+        ]
+        closed += [
+            Close(saved["id"], datetime.fromisoformat(saved["last_at"]), "restarted")
+            for saved in self._saved
+        ]
+        self._open, self._saved = [], ()
+        return closed
+
+    def state(self) -> JsonObject:
+        """The open incidents as JSON; times as seconds before the last view, and for people."""
+        return {"open": [incident.state(self._now) for incident in self._open] + [*self._saved]}
+
+    def restore(self, state: JsonObject) -> None:
+        """Take over what `state` gave, before the first view.
+
+        Incidents found again within `RESUME_WITHIN_S` of views go on under their ids; the others
+        close as `restarted`.
+        """
+        self._saved = state["open"]
+
+    def _resume(self, view: View) -> None:
+        self._resume_until = self._now + RESUME_WITHIN_S
+        self._open += [
+            _Incident(
+                id=saved["id"],
+                rule=saved["rule"],
+                zone=saved["zone"],
+                tracks=set(saved["tracks"]),
+                last=self._now - saved["last_s"],
+                last_at=datetime.fromisoformat(saved["last_at"]),
+                foot=(saved["foot"][0], saved["foot"][1]),
+                height=saved["height"],
+                told=self._now - saved["told_s"],
+                told_strength=saved["told_strength"],
+                restored=True,
+            )
+            for saved in self._saved
+        ]
+        self._saved = ()
+
+    def _of_track(self, finding: Finding) -> _Incident | None:
+        ids = {track.id for track in finding.tracks}
+        return next((i for i in self._of_rule(finding) if i.tracks & ids), None)
+
+    def _continued(self, finding: Finding) -> _Incident | None:
+        """The nearest incident that this new track may go on with."""
+        track = finding.tracks[0]
+        near = []
+        for incident in self._of_rule(finding):
+            if not incident.restored and track.first_seen <= incident.last:
+                continue  # both were there at once: two different things
+            gap = max(self._now - incident.last, 0.0)
+            height = max(incident.height, track.detection.box.height)
+            distance = math.dist(incident.foot, track.detection.box.foot)
+            if distance <= (JOIN_REACH + JOIN_SPEED * gap) * height:
+                near.append((distance, incident))
+        return min(near, key=lambda pair: pair[0])[1] if near else None
+
+    def _of_rule(self, finding: Finding) -> list[_Incident]:
+        key = (finding.rule, finding.zone)
+        return [incident for incident in self._open if (incident.rule, incident.zone) == key]
+
+    def _opened(self, view: View, finding: Finding) -> Open:
+        box = finding.tracks[0].detection.box
+        incident = _Incident(
+            id=self._new_id(),
+            rule=finding.rule,
+            zone=finding.zone,
+            tracks={track.id for track in finding.tracks},
+            last=view.monotonic,
+            last_at=view.captured_at,
+            foot=box.foot,
+            height=box.height,
+            told=view.monotonic,
+            told_strength=finding.strength,
+        )
+        self._open.append(incident)
+        return Open(incident.id, finding)
+
+    def _due(self, incident: _Incident, finding: Finding) -> bool:
+        stronger = finding.strength >= incident.told_strength + STRONGER
+        return (incident.news or stronger) and self._now - incident.told >= UPDATE_EVERY_S
+
+    def _over(self) -> list[Action]:
+        closed: list[Action] = []
+        kept = []
+        for incident in self._open:
+            if incident.restored and self._now < self._resume_until:
+                kept.append(incident)
+            elif incident.restored or self._now - incident.last >= self._quiet_s:
+                reason: Reason = "restarted" if incident.restored else "quiet"
+                closed.append(Close(incident.id, incident.last_at, reason))
+            else:
+                kept.append(incident)
+        self._open = kept
+        return closed

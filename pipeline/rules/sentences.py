@@ -1,0 +1,60 @@
+"""The words of rules: articles, places, durations, times of day."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+_ON = re.compile(
+    r"\b(balcony|bridge|deck|drive|driveway|field|floor|grass|lawn|path|pavement|pier|pitch|"
+    r"platform|porch|ramp|road|roof|sidewalk|stairs?|staircase|steps?|street|terrace|track|"
+    r"walkway)$"
+)
+_IN = re.compile(
+    r"\b(aisle|alley|area|attic|backyard|basement|bay|building|cellar|corridor|courtyard|garage|"
+    r"garden|hall|hallway|house|kitchen|lane|lobby|lot|office|park|passage|pool|room|shed|shop|"
+    r"square|store|tunnel|warehouse|workshop|yard|zone)$"
+)
+_OWN = re.compile(
+    r"^(at|behind|below|beside|by|in|inside|near|next|on|opposite|outside|over|under) "
+)
+_SOUNDS_LIKE_YOU = ("eu", "one", "uni", "use", "usu", "uti", "ute")
+_SILENT_H = ("heir", "honest", "honour", "hour")
+
+
+def article(noun: str) -> str:
+    """The noun with `a` or `an`, chosen by its first sound."""
+    word = noun.lower()
+    vowel = word.startswith(("a", "e", "i", "o", "u")) and not word.startswith(_SOUNDS_LIKE_YOU)
+    return f"an {noun}" if vowel or word.startswith(_SILENT_H) else f"a {noun}"
+
+
+def place(name: str) -> str:
+    """Where something is: `on the lawn`, `in the yard`, `at the back door`.
+
+    The preposition goes by the name's last word; a name that begins with one keeps its own.
+    """
+    lower = name.lower()
+    if _OWN.search(lower):
+        return name
+    preposition = "on" if _ON.search(lower) else "in" if _IN.search(lower) else "at"
+    return f"{preposition} {name}"
+
+
+def duration(seconds: float) -> str:
+    """Whole seconds up to two minutes, then minutes and seconds: `42 s`, `3 min`, `3 min 20 s`."""
+    whole = int(seconds)
+    if whole < 120:
+        return f"{whole} s" if seconds >= 1 or whole == seconds else f"{seconds:.1f} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+def clock(moment: datetime) -> str:
+    """The time of day as HH:MM, in the moment's own time zone."""
+    return f"{moment:%H:%M}"
+
+
+def sentence(text: str) -> str:
+    """Text with a capital first letter and a full stop."""
+    return text[:1].upper() + text[1:] + "."
