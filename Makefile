@@ -1,15 +1,18 @@
 # Every target does what it needs by itself; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint schemas lock clean
+.PHONY: help install demo test test-all lint bench schemas lock clean
 
 BIN := .venv/bin
 VLM ?=
 ARGS ?=
+# What `make bench` measures on.
+FILM ?=
 # A model server needs nothing installed here; a folder or model id needs torch and transformers.
 EXTRA := $(if $(VLM),$(if $(filter http://% https://%,$(VLM)),core,vlm),core)
 
 help:
 	@echo "make demo [VLM=folder, model id or server address] [ARGS='--seconds 75']"
+	@echo "make bench FILM=film.mp4"
 	@echo "make install | test | test-all | lint | schemas | lock | clean"
 
 install:
@@ -32,7 +35,10 @@ lint:
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-# Write the published JSON Schemas from the models; a test fails when they differ.
+bench: install
+	@$(BIN)/vigil bench stages $(FILM) $(ARGS)
+
+# Write the published JSON Schemas and the list of keys from the models; a test compares them.
 schemas: install
 	@$(BIN)/python scripts/schemas.py
 

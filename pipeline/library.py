@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -16,13 +17,15 @@ from pipeline import instance
 from pipeline.bus.subscribe import subscribe, subscribe_async
 from pipeline.config import Config
 from pipeline.configfile import read_config, validate
-from pipeline.errors import VigilError
+from pipeline.errors import BusError, VigilError
 from pipeline.health import CameraState, CameraStatus
 from pipeline.redact import redact, url_secrets
 from pipeline.store import Store
 from pipeline.supervisor import Infos, Spec, Supervisor, WorkerStatus
 from pipeline.types import Event
 from pipeline.workers.link import Order
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -162,15 +165,23 @@ class Pipeline:
         """Every version of every event since the start, as it is published.
 
         Ends after `timeout` seconds without one, and when all cameras were films and have ended.
+        While Redis is away it waits: events are in the store meanwhile.
 
         Raises:
             WorkerError: a worker has failed for good.
         """
-        stop = self._quiet_watch(timeout)
-        for event in subscribe(self.redis_url, after=self._begin(), stop=stop.due, poll_s=POLL_S):
-            if self._own(event):
-                stop.reset()
-                yield event
+        quiet = self._quiet_watch(timeout)
+        while not quiet.due():
+            try:
+                for event in subscribe(
+                    self.redis_url, after=self._begin(), stop=quiet.due, poll_s=POLL_S
+                ):
+                    if self._own(event):
+                        quiet.reset()
+                        yield event
+            except BusError as error:
+                logger.warning("%s", error)
+                time.sleep(POLL_S)
         self.check()
 
     async def events_async(
@@ -178,12 +189,18 @@ class Pipeline:
         timeout: float | None = None,  # noqa: ASYNC109 (a quiet time, not a deadline)
     ) -> AsyncIterator[Event]:
         """As `events`, for asyncio."""
-        stop = self._quiet_watch(timeout)
-        stream = subscribe_async(self.redis_url, after=self._begin(), stop=stop.due, poll_s=POLL_S)
-        async for event in stream:
-            if self._own(event):
-                stop.reset()
-                yield event
+        quiet = self._quiet_watch(timeout)
+        while not quiet.due():
+            try:
+                async for event in subscribe_async(
+                    self.redis_url, after=self._begin(), stop=quiet.due, poll_s=POLL_S
+                ):
+                    if self._own(event):
+                        quiet.reset()
+                        yield event
+            except BusError as error:
+                logger.warning("%s", error)
+                await asyncio.sleep(POLL_S)
         self.check()
 
     def __enter__(self) -> Self:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+import sys
 
-_OFF = {
+_SWITCHES = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "NNCF_CI": "1",
     "YOLO_AUTOINSTALL": "false",
     "YOLO_OFFLINE": "true",
 }
+_REPORTERS = ("openvino_telemetry",)
+"""Modules that do nothing but report, and whose users get on without them."""
 
 
 def switch_off() -> None:
-    """Set the environment switches of every dependency that has one, and OpenVINO's own."""
-    for name, value in _OFF.items():
+    """Set the switches of the dependencies that have one, and hide the modules of those that have
+    none: OpenVINO reports each first reading of a model, from a process of its own, unless the
+    user's home holds a refusal."""
+    for name, value in _SWITCHES.items():
         os.environ.setdefault(name, value)
+    for module in _REPORTERS:
+        # None makes its import fail as if it were not installed.
+        sys.modules.setdefault(module, None)  # type: ignore[arg-type]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import network_guard
 import pytest
@@ -44,3 +46,37 @@ def media() -> Path:
     if not folder.is_dir():
         pytest.skip(f"there are no test media at {folder}; name the folder in VIGIL_TEST_MEDIA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """80 s in which a person comes, stays 24 s and goes, twice."""
+    from pipeline.simulate.made import make_film
+
+    path = tmp_path_factory.mktemp("film") / "person.mp4"
+    make_film(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def camera(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The film as an RTSP camera; each client gets it from where the person has come."""
+    from pipeline.simulate import serve
+
+    stop, ready = threading.Event(), threading.Event()
+    urls: dict[str, str] = {}
+
+    def on_ready(addresses: Any) -> None:
+        urls.update(addresses)
+        ready.set()
+
+    thread = threading.Thread(
+        target=serve,
+        args=({"person": film}, tmp_path_factory.mktemp("reels")),
+        kwargs={"stop": stop, "port": 0, "start_s": 26.0, "on_ready": on_ready},
+    )
+    thread.start()
+    assert ready.wait(30)
+    yield urls["person"]
+    stop.set()
+    thread.join()

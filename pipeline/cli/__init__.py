@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import signal
@@ -13,6 +14,8 @@ import typer
 
 from pipeline.errors import VigilError
 from pipeline.redact import redact
+
+GROUPS = ("run", "demo", "cameras", "events", "system", "bench")
 
 app = typer.Typer(
     name="vigil",
@@ -47,7 +50,9 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def main() -> None:
     """Run a command; every expected mistake is one sentence and an exit status."""
     from pipeline import telemetry
-    from pipeline.cli import cameras, demo, events, run, system  # noqa: F401
+
+    for group in GROUPS:
+        importlib.import_module(f"pipeline.cli.{group}")
 
     telemetry.switch_off()
     signal.signal(signal.SIGTERM, _terminate)

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,7 +62,7 @@ def init(
     """
     if output.exists() and not force:
         raise ConfigError(f"{output} is there already; name another with -o, or give --force.")
-    keys = _keys(urls)
+    keys = camera_keys(urls)
     checks = _check_all(dict(zip(keys, urls, strict=True)))
     cameras: dict[str, Any] = {}
     secrets: dict[str, str] = {}
@@ -132,11 +133,16 @@ def simulate(
             start_s=start,
             loop=loop,
             account=account,
-            on_ready=lambda addresses: [typer.echo(url) for url in addresses.values()] and None,
+            on_ready=_show,
             progress=lambda text: typer.echo(text, err=True),
         )
     except KeyboardInterrupt:
         stop.set()
+
+
+def _show(addresses: Mapping[str, str]) -> None:
+    for url in addresses.values():
+        typer.echo(url)
 
 
 def cache_folder() -> Path:
@@ -179,7 +185,7 @@ def _check_models(settings: Config) -> bool:
     return problems
 
 
-def _keys(urls: list[str]) -> list[str]:
+def camera_keys(urls: list[str]) -> list[str]:
     """A key for each camera, from its file name or host: made unique by a number."""
     keys: list[str] = []
     for url in urls:

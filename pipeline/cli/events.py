@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline import instance
-from pipeline.bus.subscribe import subscribe_envelopes
+from pipeline.bus.subscribe import subscribe as read_events
 from pipeline.cli import app
 from pipeline.configfile import read_config
 from pipeline.errors import BusError, ConfigError
@@ -37,7 +37,7 @@ def subscribe(
 ) -> None:
     """Print events as they come, until Ctrl-C."""
     url = redis or find_redis(config)
-    for event in subscribe_events(url, from_start=from_start, camera=camera):
+    for event in read_events(url, from_start=from_start, camera=camera):
         sys.stdout.write((encode(event) if json else line(event)) + "\n")
         sys.stdout.flush()
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.config import Config
 from pipeline.describers import load_describer
 from pipeline.errors import ModelError, ModelUnavailable, StoreError
-from pipeline.fusion import model_contribution
+from pipeline.fusion.score import model_contribution
 from pipeline.health import Heartbeat
 from pipeline.media import LocalMedia
 from pipeline.protocols import Describer
@@ -35,6 +35,16 @@ MAX_TRIES = 3
 """So often a model that is not there is asked about one event."""
 RELOAD_S = 30.0
 """So long after a model could not be loaded it is tried again."""
+
+
+HUNG_S = 30.0
+"""A model that is so long past a job's deadline will not answer; only a new process helps."""
+
+
+class NoPictures(ModelError):
+    """The pictures of an event could not be stored, so there is nothing to ask about."""
+
+    reason = "no_pictures"
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,8 @@ class _Thinker:
         while True:
             job = self._jobs.get()
             try:
+                if not job.scene.images:
+                    raise NoPictures(f"Event {job.event_id} has no pictures to look at.")
                 describer = self._describer or self._load()
                 left = (job.deadline - datetime.now(UTC)).total_seconds()
                 verdict = describer.describe(job.scene, timeout_s=max(left, 0.0))
@@ -117,6 +129,10 @@ class Judge:
         """The model still thinks; nobody else shall begin on the same job."""
         if self._job is not None:
             self._store.jobs.extend(self._job, now=now, lease_s=LEASE_S)
+
+    def hung(self, now: datetime) -> bool:
+        """Whether the model should have answered long ago."""
+        return self._job is not None and now > self._job.deadline + timedelta(seconds=HUNG_S)
 
     def give_back(self, now: datetime) -> None:
         """Leave an unfinished job to the next judge at once."""
@@ -183,6 +199,9 @@ def run(link: Link) -> None:
             except StoreError as error:
                 # The lease runs out and the job is taken again when the disk is well.
                 problem = str(error)
+            if judge.hung(now):
+                logger.error("The model hangs; its process is started anew.")
+                raise SystemExit(1)
             if now >= beat_at:
                 link.beat(
                     Heartbeat(pid=os.getpid(), counters=dict(judge.counters), message=problem)

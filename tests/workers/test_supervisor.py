@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from running import gone, until
 
 from pipeline import child
 from pipeline.errors import WorkerError
@@ -48,22 +48,6 @@ def spec(
     return Spec(
         kind, name, lambda infos: Order(name=name, options=options), tier=tier, stop_s=stop_s
     )
-
-
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        os.sched_yield()
-    return value
-
-
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def test_a_worker_tells_when_it_is_ready_and_beats(supervise: Callable[..., Supervisor]) -> None:

@@ -1,0 +1,31 @@
+"""`vigil bench`: measurements, as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import app
+
+bench = typer.Typer(help="Measure this machine; prints JSON.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+
+@bench.callback()
+def _bench() -> None:
+    pass
+
+
+@bench.command()
+def stages(
+    film: Annotated[Path, typer.Argument(help="A film to measure on.")],
+    frames: Annotated[int, typer.Option(min=2, help="At most so many frames of it.")] = 200,
+    repeat: Annotated[int, typer.Option(min=1, help="Run so often.")] = 3,
+) -> None:
+    """What decoding, detection, tracking and rules cost per frame."""
+    from pipeline.bench.stages import measure_stages
+
+    typer.echo(json.dumps(measure_stages(film, frames=frames, repeat=repeat), indent=2))

@@ -1,0 +1,100 @@
+"""From what rules find to what the store keeps."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from pipeline.config import Config
+from pipeline.describers import template
+from pipeline.errors import StoreError
+from pipeline.fusion.score import rule_contributions
+from pipeline.geometry import clipped_fractions
+from pipeline.protocols import Media
+from pipeline.scenes import make_scene
+from pipeline.types import (
+    EventCreated,
+    EventUpdated,
+    Finding,
+    Frame,
+    Scene,
+    Size,
+    Track,
+    TrackBox,
+    View,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def created(
+    config: Config, event_id: str, finding: Finding, view: View, frame: Frame, media: Media | None
+) -> EventCreated:
+    """The amendment that begins an event, its pictures stored in `media` if given.
+
+    Pictures that cannot be stored are missing in the event; they never hold it up.
+    """
+    facts = template.facts(view, finding)
+    # Without pictures: what is left where none can be stored, which the judge will say.
+    scene = Scene(
+        event_id=event_id, camera=view.camera, images=(), facts=facts, question=finding.question
+    )
+    if media is not None:
+        try:
+            scene = make_scene(event_id, frame, view, finding, facts, media)
+        except StoreError as error:
+            logger.warning("Event %s has no pictures: %s", event_id, error)
+    rule = config.cameras[view.camera].rules[finding.rule]
+    return EventCreated(
+        camera=view.camera,
+        camera_name=view.camera_name,
+        site=config.site,
+        rule=finding.rule,
+        severity=rule.severity,
+        scores=rule_contributions(finding),
+        rule_reason=finding.rule_reason,
+        question=finding.question,
+        description=template.sentence(view, finding),
+        described_by=template.NAME,
+        tracks=track_boxes(finding.tracks, view.size),
+        frame_size=view.size,
+        zone=finding.zone,
+        started=wall_time(view, finding.started),
+        images=scene.images,
+        scene=_asked(config, rule.verify == "model", scene),
+        judge_within_s=60.0 if config.describer is None else config.describer.deadline_s,
+    )
+
+
+def updated(finding: Finding, view: View) -> EventUpdated:
+    """The amendment that says what is new."""
+    return EventUpdated(
+        tracks=track_boxes(finding.tracks, view.size),
+        scores=rule_contributions(finding),
+        rule_reason=finding.rule_reason,
+    )
+
+
+def wall_time(view: View, monotonic: float) -> datetime:
+    """The wall-clock time of a `monotonic` moment near the view."""
+    return view.captured_at - timedelta(seconds=view.monotonic - monotonic)
+
+
+def track_boxes(tracks: tuple[Track, ...], size: Size) -> tuple[TrackBox, ...]:
+    """Tracks as events hold them: boxes in fractions of the picture."""
+    return tuple(
+        TrackBox(
+            id=track.id,
+            label=track.label,
+            confidence=track.detection.confidence,
+            box=clipped_fractions(track.detection.box, size),
+        )
+        for track in tracks
+    )
+
+
+def _asked(config: Config, wanted: bool, scene: Scene) -> Scene | None:
+    """What goes to the model: nothing without one, and no more pictures than it shall get."""
+    if config.describer is None or not wanted:
+        return None
+    return scene.model_copy(update={"images": scene.images[: config.describer.pictures]})

@@ -1,0 +1,200 @@
+"""One camera of a `watch` worker: a thread that reads, and one that analyses."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.errors import DetectorBusy, DetectorError
+from pipeline.health import CameraState, CameraStatus
+from pipeline.incidents import Action, Open
+from pipeline.protocols import Detector
+from pipeline.queues import Slot, SlotClosed, newest_frame
+from pipeline.sources import Reconnecting
+from pipeline.types import Frame
+from pipeline.workers.analysis import Analysis, Latencies, Look, Pace
+
+logger = logging.getLogger(__name__)
+
+SAVE_EVERY_S = 1.0
+"""What a successor needs is handed over at least so often while something is tracked."""
+DARK_S = 5.0
+"""A camera that sends nothing for so long has broken off: what is open there ends."""
+RATE_OVER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a camera hands to the writer: actions with the look they come from (None when the
+    camera broke off without one), and what a successor would need right after them."""
+
+    camera: str
+    actions: tuple[Action, ...]
+    look: Look | None
+    state: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    frame: Frame
+    at: float
+
+
+def _newest(old: _Arrived, new: _Arrived) -> _Arrived:
+    return _Arrived(newest_frame(old.frame, new.frame), new.at)
+
+
+class CameraWatch:
+    """Watches one camera from `start` until `stop`, or until its film has ended.
+
+    `report` is called from the analysing thread and must not wait.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        key: str,
+        detector: Detector,
+        report: Callable[[Report], None],
+        resume: tuple[dict[str, Any], float] | None,
+    ) -> None:
+        camera = config.cameras[key]
+        self.key = key
+        self._report = report
+        self._analysis = Analysis(config, key, detector)
+        if resume is not None:
+            self._analysis.resume(*resume)
+        self._stop = threading.Event()
+        self._slot: Slot[_Arrived] = Slot(merge=_newest)
+        self._source = Reconnecting(
+            key, camera.address(), stop=self._stop, on_state=self._set_state
+        )
+        self._pace = Pace(camera.detect.fps)
+        self._lock = threading.Lock()
+        self._state = CameraState.CONNECTING
+        self._message: str | None = None
+        self._live_since: datetime | None = None
+        self._size: tuple[int, int] | None = None
+        self._counts: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+        self._looked_at: deque[float] = deque(maxlen=512)
+        self._latencies = Latencies()
+        self._saved_at = 0.0
+        self._threads = [
+            threading.Thread(target=target, name=f"{key}-{name}", daemon=True)
+            for name, target in (("read", self._read), ("analyse", self._analyse))
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ask it to stop; see `join`."""
+        self._stop.set()
+        self._source.close()
+        self._slot.close(discard=True)
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the analysing thread, which reports last; False if it takes longer.
+
+        The reading thread may wait in a native call; the end of the process ends it.
+        """
+        analyse = self._threads[1]
+        analyse.join(timeout_s)
+        return not analyse.is_alive()
+
+    @property
+    def ended(self) -> bool:
+        """Whether its film has ended and all of it was analysed."""
+        return not self._threads[1].is_alive()
+
+    def status(self) -> CameraStatus:
+        """How it is now."""
+        now = time.monotonic()
+        dropped = self._dropped + Counter(self._source.dropped) + Counter(self._slot.dropped)
+        recent = sum(1 for at in tuple(self._looked_at) if now - at <= RATE_OVER_S)
+        with self._lock:
+            return CameraStatus(
+                state=self._state,
+                message=self._message,
+                live_since=self._live_since,
+                size=self._size,
+                frames=self._counts["frames"],
+                detections=self._counts["detections"],
+                looks=self._counts["looks"],
+                looks_per_s=round(recent / RATE_OVER_S, 1),
+                latency_ms=self._latencies.median_ms(),
+                events=self._counts["events"],
+                dropped=dict(dropped),
+            )
+
+    def _set_state(self, state: CameraState, message: str | None) -> None:
+        with self._lock:
+            self._state, self._message = state, message
+            if state is CameraState.LIVE:
+                self._live_since = datetime.now(UTC)
+
+    def _read(self) -> None:
+        try:
+            for frame in self._source.frames():
+                arrived = time.monotonic()
+                self._counts["frames"] += 1
+                self._size = frame.size
+                if not self._pace.due(frame):
+                    self._dropped["not_due"] += 1
+                    continue
+                if not self._slot.put(_Arrived(frame, arrived), replaceable=self._source.live):
+                    break
+        finally:
+            self._slot.close()
+
+    def _analyse(self) -> None:
+        last: Look | None = None
+        dark = True
+        while True:
+            try:
+                arrived = self._slot.get(timeout_s=DARK_S)
+            except TimeoutError:
+                if last is not None and not dark:
+                    self._break_off(last)
+                    dark = True
+                continue
+            except SlotClosed:
+                break
+            dark = False
+            try:
+                last = self._look(arrived)
+            except DetectorBusy:
+                self._dropped["detector_busy"] += 1
+            except DetectorError as error:
+                self._dropped["detector_failed"] += 1
+                logger.warning("Camera %s: %s", self.key, error)
+        if last is not None:
+            actions = tuple(self._analysis.interrupt("stopped"))
+            self._report(Report(self.key, actions, last, self._analysis.state()))
+
+    def _look(self, arrived: _Arrived) -> Look:
+        look = self._analysis.look(arrived.frame)
+        now = time.monotonic()
+        self._latencies.add(now - arrived.at)
+        self._looked_at.append(now)
+        self._counts["looks"] += 1
+        self._counts["detections"] += look.detections
+        self._counts["events"] += sum(isinstance(action, Open) for action in look.actions)
+        if look.actions or now - self._saved_at >= SAVE_EVERY_S:
+            self._saved_at = now
+            self._report(Report(self.key, tuple(look.actions), look, self._analysis.state()))
+        return look
+
+    def _break_off(self, last: Look) -> None:
+        actions = tuple(self._analysis.interrupt("discontinuity"))
+        if actions:
+            self._report(Report(self.key, actions, last, self._analysis.state()))

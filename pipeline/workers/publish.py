@@ -1,0 +1,94 @@
+"""Worker: publishes what is committed, and settles the events whose verdict did not come."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import UTC, datetime, timedelta
+
+from pipeline.bus.connection import pause_s
+from pipeline.bus.redis import RedisPublisher, publish_pending
+from pipeline.errors import BusError, StoreError
+from pipeline.health import Heartbeat
+from pipeline.store import Store
+from pipeline.workers.link import Link
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.05
+SWEEP_S = 1.0
+PRUNE_S = 3600.0
+HISTORY = timedelta(days=30)
+"""Versions of events are kept for so long; the newest version of each stays."""
+DRAIN_S = 0.8
+"""At the end, what the other workers have just committed is published within so long."""
+
+
+class _Publishing:
+    """Publishes on a schedule; while Redis is away it tries more and more rarely."""
+
+    def __init__(self, store: Store, publisher: RedisPublisher) -> None:
+        self._store, self._publisher = store, publisher
+        self._failures = 0
+        self._not_before = datetime.min.replace(tzinfo=UTC)
+        self.published = 0
+        self.problem: str | None = None
+
+    def step(self, now: datetime) -> bool:
+        """Publish a batch; whether there may be more."""
+        if now < self._not_before:
+            return False
+        try:
+            sent = publish_pending(self._store, self._publisher)
+        except (BusError, StoreError) as error:
+            self._failures += 1
+            self._not_before = now + timedelta(seconds=pause_s(self._failures))
+            if self._failures == 1:
+                logger.warning("%s Events wait in the store.", error)
+            self.problem = str(error)
+            return False
+        if self._failures:
+            logger.info("Redis takes events again.")
+        self._failures, self.problem = 0, None
+        self.published += sent
+        return sent > 0
+
+
+def run(link: Link) -> None:
+    """Publish until stopped.
+
+    Raises:
+        BusError: the address of Redis is not understood.
+        StoreError: the data folder cannot be used.
+    """
+    config = link.order.config
+    assert config is not None
+    with (
+        Store.open(config.data) as store,
+        RedisPublisher(link.order.options["redis"], store.installation) as publisher,
+    ):
+        link.ready()
+        publishing = _Publishing(store, publisher)
+        now = datetime.now(UTC)
+        sweep_at = prune_at = now
+        swept = 0
+        while not link.stopping.wait(POLL_S):
+            now = datetime.now(UTC)
+            while publishing.step(now) and not link.stopping.is_set():
+                pass
+            if now < sweep_at:
+                continue
+            sweep_at = now + timedelta(seconds=SWEEP_S)
+            problem = publishing.problem
+            try:
+                swept += len(store.sweep_deadlines(now))
+                if now >= prune_at:
+                    prune_at = now + timedelta(seconds=PRUNE_S)
+                    store.outbox.prune(now - HISTORY)
+            except StoreError as error:
+                problem = str(error)
+            counters = {"published": publishing.published, "swept": swept}
+            link.beat(Heartbeat(pid=os.getpid(), counters=counters, message=problem))
+        until = datetime.now(UTC) + timedelta(seconds=DRAIN_S)
+        while publishing.step(datetime.now(UTC)) and datetime.now(UTC) < until:
+            pass
