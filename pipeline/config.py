@@ -82,6 +82,7 @@ class RuleBase(Section):
     labels: Annotated[tuple[str, ...], Field(min_length=1)] = ("person",)
     """Which of the detected classes count."""
     severity: Severity = Severity.NOTICE
+    """How much its events matter; part of their Pub/Sub channel."""
     question: str | None = None
     """What the vision-language model is asked, answerable by Yes or No; the rule has its own."""
     verify: Literal["none", "model"] = "model"
@@ -110,7 +111,9 @@ class CameraDefaults(Section):
     """What cameras share; a camera's own keys win, key by key."""
 
     detect: Detect = Detect()
+    """What is looked for, and how often."""
     rules: dict[Key, Rule] = DEFAULT_RULES
+    """The rules of cameras that have none of their own."""
 
 
 class Camera(Section):
@@ -125,9 +128,13 @@ class Camera(Section):
     name: str | None = None
     """What people read, such as "the back door"."""
     enabled: bool = True
+    """Whether it is watched."""
     detect: Detect = Detect()
+    """What is looked for, and how often."""
     zones: dict[Key, Annotated[ZoneSection, BeforeValidator(_zone)]] = {}
+    """Regions of the picture, by name."""
     rules: Annotated[dict[Key, Rule], Field(min_length=1)] = DEFAULT_RULES
+    """What makes an event, by name; a person anywhere if none is given."""
 
     @model_validator(mode="after")
     def _zones_exist(self) -> Self:
@@ -199,6 +206,7 @@ class Config(Section):
     """A whole installation."""
 
     site: Key = "home"
+    """This installation's name; part of every event's address."""
     timezone: str | None = None
     """An IANA name such as Europe/Lisbon, for sentences; this machine's own if not given."""
     data: Path = Path("vigil-data")
@@ -206,10 +214,13 @@ class Config(Section):
     redis: SecretStr = SecretStr("embedded")
     """`embedded`, or a redis://, rediss:// or unix:// address."""
     describer: Describer | None = None
+    """The vision-language model that looks at each event; rules only if not given."""
     defaults: CameraDefaults = CameraDefaults()
+    """What cameras share."""
     groups: dict[Key, Annotated[tuple[Key, ...], Field(min_length=1)]] = {}
     """Cameras that share a watch process; those in no group share one."""
     cameras: Annotated[dict[Key, Camera], Field(min_length=1)]
+    """The cameras, by name."""
 
     @field_validator("redis")
     @classmethod

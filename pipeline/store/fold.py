@@ -1,0 +1,136 @@
+"""An event and an amendment become the event's next version: a pure function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pipeline.errors import AmendmentError
+from pipeline.store.states import next_state
+from pipeline.types import (
+    Amendment,
+    Event,
+    EventCreated,
+    EventEnded,
+    EventJudged,
+    EventType,
+    EventUpdated,
+    Outcome,
+    State,
+    TrackBox,
+    combined_score,
+)
+
+NO_ANSWER = "model_error"
+"""The state's reason where a describer gave no answer and no code either."""
+
+
+def fold(event: Event | None, event_id: str, amendment: Amendment, now: datetime) -> Event:
+    """The event after an amendment, one version on; the very same event where nothing changes.
+
+    Raises:
+        AmendmentError: the event cannot take this amendment (see `states`), or a contribution to
+            the score is not a finite number.
+    """
+    state = next_state(event, event_id, amendment)
+    if state is None:
+        assert event is not None
+        return event
+    if isinstance(amendment, EventCreated):
+        return _created(event_id, amendment, state, now)
+    assert event is not None
+    changes = _changes(event, amendment)
+    if state == event.state and all(getattr(event, key) == new for key, new in changes.items()):
+        return event
+    return Event.model_validate(
+        {
+            **dict(event),
+            **changes,
+            "state": state,
+            "version": event.version + 1,
+            "type": EventType(amendment.kind),
+            "updated_at": now,
+        }
+    )
+
+
+def _created(event_id: str, amendment: EventCreated, state: State, now: datetime) -> Event:
+    taken = {
+        key: value
+        for key, value in amendment
+        if key in Event.model_fields and key not in {"kind", "scores"}
+    }
+    return Event(
+        **taken,
+        **_scored(event_id, {}, amendment.scores),
+        id=event_id,
+        version=1,
+        type=EventType.CREATED,
+        state=state,
+        updated_at=now,
+    )
+
+
+def _changes(event: Event, amendment: EventUpdated | EventJudged | EventEnded) -> dict[str, Any]:
+    match amendment:
+        case EventUpdated():
+            return {
+                "tracks": _joined(event.tracks, amendment.tracks),
+                "rule_reason": amendment.rule_reason,
+                **_scored(event.id, event.scores, _strongest(event.scores, amendment.scores)),
+            }
+        case EventJudged():
+            return {
+                **_judged(amendment),
+                **_scored(event.id, event.scores, amendment.scores),
+            }
+        case EventEnded():
+            return {"ended": amendment.ended}
+
+
+def _judged(amendment: EventJudged) -> dict[str, Any]:
+    verdict = amendment.verdict
+    changes: dict[str, Any] = {}
+    if verdict.outcome is Outcome.UNAVAILABLE:
+        changes |= {
+            "state_reason": verdict.error_code or NO_ANSWER,
+            "judge_reason": verdict.judge_reason or verdict.error,
+        }
+    else:
+        # What was answered stands beside the answer, and the reason of an earlier silence goes.
+        changes |= {
+            "state_reason": None,
+            "question": verdict.question,
+            "probability": verdict.probability,
+            "judge_reason": verdict.judge_reason,
+        }
+    if verdict.description is not None:
+        changes |= {"description": verdict.description, "described_by": verdict.model}
+    return changes
+
+
+def _joined(known: tuple[TrackBox, ...], seen: tuple[TrackBox, ...]) -> tuple[TrackBox, ...]:
+    """All tracks by id, the newest box of each, in the order of their first appearance."""
+    tracks = {track.id: track for track in known}
+    tracks.update((track.id, track) for track in seen)
+    return tuple(tracks.values())
+
+
+def _strongest(known: Mapping[str, float], seen: Mapping[str, float]) -> dict[str, float]:
+    """What was seen at its clearest: a later, poorer look at a happening does not weaken it."""
+    return {name: max(value, known.get(name, value)) for name, value in seen.items()}
+
+
+def _scored(
+    event_id: str, known: Mapping[str, float], added: Mapping[str, float]
+) -> dict[str, Any]:
+    for name, contribution in added.items():
+        if not math.isfinite(contribution):
+            raise AmendmentError(
+                f"Event {event_id}: the contribution of {name!r} to the score is {contribution}, "
+                "which is not a finite number."
+            )
+    scores = {**known, **added}
+    return {"scores": scores, "score": combined_score(scores)}
