@@ -1,4 +1,4 @@
-"""The words of rules: articles, places, durations, times of day."""
+"""The words of sentences for people: articles, places, durations, times of day."""
 
 from __future__ import annotations
 

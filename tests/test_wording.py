@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.rules.sentences import article, clock, duration, place, sentence
+from pipeline.wording import article, clock, duration, place, sentence
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pipeline.config import ZoneRule
 from pipeline.protocols import JsonObject
 from pipeline.rules.presence import Presence, Presences
-from pipeline.rules.sentences import article, clock, place, sentence
 from pipeline.types import Finding, Track, View, Zone
+from pipeline.wording import article, clock, place, sentence
 
 FULL_STRENGTH_S = 10.0
 

@@ -1,0 +1,1 @@
+"""Weighs all evidence about an event into one score."""
