@@ -15,7 +15,18 @@ import typer
 from pipeline.errors import VigilError
 from pipeline.redact import redact
 
-GROUPS = ("run", "demo", "cameras", "events", "system", "bench")
+HOMES = {
+    "run": "run",
+    "demo": "demo",
+    "init": "cameras",
+    "check": "cameras",
+    "simulate": "cameras",
+    "subscribe": "events",
+    "doctor": "system",
+    "service": "system",
+    "bench": "bench",
+}
+"""Command -> the module that has it. Only the one that is called is imported: each takes time."""
 
 app = typer.Typer(
     name="vigil",
@@ -51,8 +62,9 @@ def main() -> None:
     """Run a command; every expected mistake is one sentence and an exit status."""
     from pipeline import telemetry
 
-    for group in GROUPS:
-        importlib.import_module(f"pipeline.cli.{group}")
+    called = HOMES.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    for home in [called] if called else dict.fromkeys(HOMES.values()):
+        importlib.import_module(f"pipeline.cli.{home}")
 
     telemetry.switch_off()
     signal.signal(signal.SIGTERM, _terminate)

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import platformdirs
 import typer
 
 from pipeline.cli import app
 from pipeline.cli.cameras import cache_folder, camera_keys
-from pipeline.cli.run import Runner, log_to
-from pipeline.cli.table import Display
-from pipeline.config import Config
+from pipeline.config import Describer
 from pipeline.configfile import validate
 from pipeline.describers import validate as validate_describer
 from pipeline.errors import WorkerError
-from pipeline.library import Pipeline
 from pipeline.redact import redact
 from pipeline.simulate.film import Film, demo_film
-from pipeline.supervisor import Spec, Supervisor
+from pipeline.supervisor import Infos, Spec, Supervisor
 from pipeline.workers.link import Order
 
 VLM_HINT = (
@@ -78,40 +76,49 @@ def demo(
     ] = None,
 ) -> None:
     """Show what vigil does, on a film of a real camera; the last line of output is JSON."""
-    describer = None if vlm is None else {"model": _model(vlm)}
-    folder = data or platformdirs.user_data_path("vigil") / "demo"
-    with ExitStack() as stack:
-        if source:
-            cameras = _own_cameras(source)
-        else:
-            film = demo_film(cache_folder() / "simulate", _say)
-            cameras = {"campus": _campus(film, _serve(film, stack))}
-        config = validate(
-            {"site": "demo", "data": str(folder.absolute()), "cameras": cameras}
-            | ({"describer": describer} if describer else {}),
-            where="vigil demo",
-            folder=Path.cwd(),
-        )
-        if config.describer is not None:
-            validate_describer(config.describer)
-        summary, failed = _run(config, seconds)
+    settings: dict[str, Any] = {"site": "demo", "data": str((data or _data_folder()).absolute())}
+    if vlm is not None:
+        settings["describer"] = {"model": _model(vlm)}
+        validate_describer(Describer(model=_model(vlm)))
+    if source:
+        summary, in_order = _watch(settings | {"cameras": _own_cameras(source)}, seconds, [])
+    else:
+        film = demo_film(cache_folder() / "simulate", _say)
+        simulator = _Simulator(film)
+        try:
+            import_module("pipeline.cli.run")  # takes a second, like the simulator
+            camera = (MADE if film.made else CAMPUS) | {"source": simulator.url()}
+            notes = [film.note] if film.note else []
+            summary, in_order = _watch(settings | {"cameras": {"campus": camera}}, seconds, notes)
+        finally:
+            stopped = simulator.stop()
+        in_order &= stopped
     typer.echo(json.dumps(summary))
-    if failed:
-        raise WorkerError("demo", f"Not every worker ended in order; see {folder / 'vigil.log'}.")
+    if not in_order:
+        log = Path(settings["data"]) / "vigil.log"
+        raise WorkerError("demo", f"Not every worker ended in order; see {log}.")
 
 
-def _run(config: Config, seconds: float | None) -> tuple[dict[str, Any], bool]:
+def _watch(
+    settings: dict[str, Any], seconds: float | None, notes: list[str]
+) -> tuple[dict[str, Any], bool]:
+    """Run the pipeline with its display; the figures, and whether all ended in order."""
+    from pipeline.cli.run import Runner, log_to
+    from pipeline.cli.table import Display
+    from pipeline.library import Pipeline
+
+    config = validate(settings, where="vigil demo", folder=Path.cwd())
     pipeline = Pipeline(config)
     pipeline.start()
     log_to(config.data / "vigil.log")
-    notes = [
+    model = None if config.describer is None else redact(config.describer.model)
+    notes += [
         f"Events: {redact(pipeline.redis_url)}, or `vigil subscribe` in another terminal.",
         f"Pictures: {config.data / 'media'}",
-        VLM_HINT if config.describer is None else f"Model: {redact(config.describer.model)}",
+        f"Model: {model}" if model else VLM_HINT,
         "Ctrl-C stops.",
     ]
-    runner = Runner(pipeline, Display(notes, config.tz()), seconds)
-    summary = runner.run()
+    summary = Runner(pipeline, Display(notes, config.tz()), seconds).run()
     return (
         {
             "cameras": summary.cameras,
@@ -121,39 +128,45 @@ def _run(config: Config, seconds: float | None) -> tuple[dict[str, Any], bool]:
             "first_event_s": summary.first_event_s,
             "judged": summary.judged,
         },
-        not summary.in_order,
+        summary.in_order,
     )
 
 
-def _serve(film: Film, stack: ExitStack) -> str:
-    """Serve the film as a camera until the stack closes; its address."""
-    options: dict[str, Any] = {
-        "films": {"campus": str(film.path)},
-        "cache": str(cache_folder() / "simulate"),
-        "port": 0,
-        "start_s": 0.0 if film.made else START_S,
-    }
+class _Simulator:
+    """Serves the film as a camera, from a process of its own."""
 
-    # A simulator that is started again comes back at the same address.
-    def order(_: object) -> Order:
-        return Order(name="simulate", options=options)
+    def __init__(self, film: Film) -> None:
+        self._options: dict[str, Any] = {
+            "films": {"campus": str(film.path)},
+            "cache": str(cache_folder() / "simulate"),
+            "port": 0,
+            "start_s": 0.0 if film.made else START_S,
+        }
+        self._supervisor = Supervisor([Spec("simulate", "simulate", self._order)])
+        self._supervisor.start()
 
-    supervisor = Supervisor([Spec("simulate", "simulate", order)])
-    stack.callback(supervisor.stop)
-    supervisor.start()
-    url = str(supervisor.wait_info("simulate", SIMULATOR_S)["urls"]["campus"])
-    options["port"] = int(url.rpartition(":")[2].partition("/")[0])
-    return url
+    def url(self) -> str:
+        """Its address, once it answers. Raises: WorkerError: it does not."""
+        url = str(self._supervisor.wait_info("simulate", SIMULATOR_S)["urls"]["campus"])
+        # Started again after a crash, it must come back at the same address.
+        self._options["port"] = urlsplit(url).port
+        return url
 
+    def stop(self) -> bool:
+        return self._supervisor.stop()
 
-def _campus(film: Film, url: str) -> dict[str, Any]:
-    return {**(MADE if film.made else CAMPUS), "source": url}
+    def _order(self, infos: Infos) -> Order:
+        return Order(name="simulate", options=self._options)
 
 
 def _own_cameras(sources: list[str]) -> dict[str, Any]:
     addresses = ["webcam:0" if source == "webcam" else source for source in sources]
     keys = camera_keys(addresses)
     return {key: {"source": url} for key, url in zip(keys, addresses, strict=True)}
+
+
+def _data_folder() -> Path:
+    return platformdirs.user_data_path("vigil") / "demo"
 
 
 def _model(text: str) -> str:

@@ -68,9 +68,7 @@ class CameraWatch:
         camera = config.cameras[key]
         self.key = key
         self._report = report
-        self._analysis = Analysis(config, key, detector)
-        if resume is not None:
-            self._analysis.resume(*resume)
+        self._config, self._detector, self._resume = config, detector, resume
         self._stop = threading.Event()
         self._slot: Slot[_Arrived] = Slot(merge=_newest)
         self._source = Reconnecting(
@@ -157,6 +155,10 @@ class CameraWatch:
             self._slot.close()
 
     def _analyse(self) -> None:
+        # Tracking imports what takes seconds to import; the camera opens meanwhile.
+        self._analysis = Analysis(self._config, self.key, self._detector)
+        if self._resume is not None:
+            self._analysis.resume(*self._resume)
         last: Look | None = None
         dark = True
         while True:

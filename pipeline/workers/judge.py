@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.config import Config
 from pipeline.describers import load_describer
-from pipeline.errors import ModelError, ModelUnavailable, StoreError
+from pipeline.errors import ConfigError, ModelError, ModelUnavailable, StoreError
 from pipeline.fusion.score import model_contribution
 from pipeline.health import Heartbeat
 from pipeline.media import LocalMedia
@@ -37,6 +37,7 @@ RELOAD_S = 30.0
 """So long after a model could not be loaded it is tried again."""
 
 
+NICENESS = 10
 HUNG_S = 30.0
 """A model that is so long past a job's deadline will not answer; only a new process helps."""
 
@@ -64,6 +65,7 @@ class _Thinker:
         self.answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         self._describer: Describer | None = None
         self._load_failure: ModelError | None = None
+        self.describing = False
         self._retry_load_at = datetime.min.replace(tzinfo=UTC)
         threading.Thread(target=self._run, name="describer", daemon=True).start()
 
@@ -78,15 +80,20 @@ class _Thinker:
         while True:
             job = self._jobs.get()
             try:
-                if not job.scene.images:
-                    raise NoPictures(f"Event {job.event_id} has no pictures to look at.")
-                describer = self._describer or self._load()
-                left = (job.deadline - datetime.now(UTC)).total_seconds()
-                verdict = describer.describe(job.scene, timeout_s=max(left, 0.0))
+                self.answers.put(_Answer(job, self._verdict(job), None))
             except ModelError as error:
                 self.answers.put(_Answer(job, None, error))
-            else:
-                self.answers.put(_Answer(job, verdict, None))
+
+    def _verdict(self, job: Job) -> Verdict:
+        if not job.scene.images:
+            raise NoPictures(f"Event {job.event_id} has no pictures to look at.")
+        describer = self._describer or self._load()
+        left = (job.deadline - datetime.now(UTC)).total_seconds()
+        self.describing = True
+        try:
+            return describer.describe(job.scene, timeout_s=max(left, 0.0))
+        finally:
+            self.describing = False
 
     def _load(self) -> Describer:
         now = datetime.now(UTC)
@@ -94,9 +101,11 @@ class _Thinker:
             raise self._load_failure
         try:
             self._describer = load_describer(self._settings, self._media)
-        except ModelError as error:
-            self._load_failure, self._retry_load_at = error, now + timedelta(seconds=RELOAD_S)
-            raise
+        except (ModelError, ConfigError) as error:
+            # What was a model when the program started may have been removed since.
+            failure = error if isinstance(error, ModelError) else ModelUnavailable(str(error))
+            self._load_failure, self._retry_load_at = failure, now + timedelta(seconds=RELOAD_S)
+            raise failure from None
         logger.info("The model %s is loaded.", self._describer.name)
         return self._describer
 
@@ -131,8 +140,10 @@ class Judge:
             self._store.jobs.extend(self._job, now=now, lease_s=LEASE_S)
 
     def hung(self, now: datetime) -> bool:
-        """Whether the model should have answered long ago."""
-        return self._job is not None and now > self._job.deadline + timedelta(seconds=HUNG_S)
+        """Whether the model should have answered long ago; loading it may take longer."""
+        if self._job is None or not self._thinker.describing:
+            return False
+        return now > self._job.deadline + timedelta(seconds=HUNG_S)
 
     def give_back(self, now: datetime) -> None:
         """Leave an unfinished job to the next judge at once."""
@@ -183,6 +194,8 @@ def run(link: Link) -> None:
     """
     config = link.order.config
     assert config is not None
+    # A model takes every core it gets; detection comes first.
+    os.nice(NICENESS)
     media = LocalMedia(config.data / "media")
     with Store.open(config.data) as store:
         judge = Judge(store, _Thinker(config, media), f"{link.order.name}-{os.getpid()}")

@@ -8,9 +8,10 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline.config import Config
-from pipeline.errors import StoreError
+from pipeline.errors import AmendmentError, StoreError
 from pipeline.incidents import Close, Open, Update
 from pipeline.protocols import Media
 from pipeline.store import Store
@@ -70,14 +71,32 @@ class Writer:
             self._commit(report)
 
     def _commit(self, report: Report) -> None:
+        """Commit all that a look came to, at once; one by one if one of it cannot be."""
         amendments = self._amendments(report)
         state = {"saved_at": datetime.now(UTC).isoformat(), **report.state}
+        try:
+            self._insist(amendments, (report.camera, state))
+        except AmendmentError:
+            for amendment in amendments:
+                try:
+                    self._insist([amendment], (report.camera, state))
+                except AmendmentError as error:
+                    # Such as the end of an event whose beginning was lost.
+                    self.counters["amendments_refused"] += 1
+                    logger.error("%s", error)
+
+    def _insist(
+        self,
+        amendments: Sequence[tuple[str, Amendment]],
+        camera_state: tuple[str, dict[str, Any]],
+    ) -> None:
+        """Commit, however often it takes. Raises: AmendmentError: trying again would not help."""
         attempt = 0
         while True:
             try:
-                self._store.amend_all(
-                    amendments, now=datetime.now(UTC), camera_state=(report.camera, state)
-                )
+                self._store.amend_all(amendments, now=datetime.now(UTC), camera_state=camera_state)
+            except AmendmentError:
+                raise
             except StoreError as error:
                 if attempt == 0:
                     logger.warning("%s Events wait in memory.", error)
