@@ -18,6 +18,7 @@ os.environ[network_guard.NOTES] = str(_notes)
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(TESTS / "guard"), os.environ.get("PYTHONPATH")])
 )
+os.environ["VIGIL_TEST_REAL_CACHE"] = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
 # Nothing a person has on this machine may change a test, and no test may change it.
 for _name in ("STATE", "CACHE", "DATA", "CONFIG", "RUNTIME"):
     _key = "XDG_RUNTIME_DIR" if _name == "RUNTIME" else f"XDG_{_name}_HOME"

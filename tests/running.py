@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pipeline
+
+ROOT = Path(pipeline.__file__).parent.parent
 
 SMALL = {"detect": {"fps": 4, "size": 320}}
 """Enough to find the one large person of the made film, and quick."""
@@ -48,3 +53,18 @@ def descendants(pid: int) -> set[int]:
         fresh = {child for child, parent in parents.items() if parent in fresh} - found
         found |= fresh
     return found
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line of `vigil`."""
+    return [sys.executable, "-m", "pipeline", *arguments]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a user in front of a wide terminal."""
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}",
+        "COLUMNS": "200",
+        **extra,
+    }

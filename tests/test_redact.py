@@ -18,6 +18,7 @@ from pipeline.redact import redact, url_secrets
         "open of rtsp://first.last:sesame@192.0.2.1:554/s?x=1 failed",
         "two: http://a:sesame@x/ and redis://:sesame@y/0",
         "rtsp://me:se@sesame@192.0.2.1/s",
+        "rtsp://me:pa/ssesame@192.0.2.1/s",
         "http://192.0.2.1/video?user=me&password=sesame&x=1",
         "http://192.0.2.1/video?pwd=sesame",
         "'rtsp://me:sesame@192.0.2.1/s'",

@@ -15,7 +15,7 @@ import typer
 
 from pipeline.cli import app
 from pipeline.cli.table import Display, Every
-from pipeline.errors import VigilError, WorkerError
+from pipeline.errors import SourceError, VigilError, WorkerError
 from pipeline.health import CameraState, CameraStatus
 from pipeline.library import Pipeline, Status
 from pipeline.redact import redact
@@ -111,6 +111,9 @@ class Runner:
                 sys.stderr.write(self._display.counts_line(status) + "\n")
             if self._pipeline.finished:
                 self._drain(follower)
+                unread = [c for c in status.cameras.values() if c.state is not CameraState.ENDED]
+                if unread and len(unread) == len(status.cameras):
+                    raise SourceError(unread[0].message or "No camera could be read.")
                 return
             pause.wait(STEP_S)
 

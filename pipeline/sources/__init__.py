@@ -1,0 +1,29 @@
+"""Sources: where frames come from.
+
+`open_source` opens one stream once; `Reconnecting` keeps a camera open for as long as it is
+wanted; `probe` and `check` look at a camera once and tell what is there.
+"""
+
+from __future__ import annotations
+
+from pipeline.sources.address import Kind, kind_of, shown
+from pipeline.sources.opened import OpenedSource
+from pipeline.sources.opening import open_source
+from pipeline.sources.probing import CameraCheck, Probe, check, probe
+from pipeline.sources.reconnect import Backoff, Reconnecting
+from pipeline.sources.timing import Clock
+
+__all__ = [
+    "Backoff",
+    "CameraCheck",
+    "Clock",
+    "Kind",
+    "OpenedSource",
+    "Probe",
+    "Reconnecting",
+    "check",
+    "kind_of",
+    "open_source",
+    "probe",
+    "shown",
+]

@@ -1,0 +1,111 @@
+"""PyAV's errors as this package's, each with a sentence for people.
+
+PyAV's own messages hold the whole address with its password. So its errors are turned into
+sentences here, and the callers raise those outside of the `except` block: neither the cause nor
+the context of what they raise leads back to PyAV's error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.errors import (
+    SourceError,
+    SourceNotFound,
+    SourceRefused,
+    SourceStalled,
+    SourceUnreachable,
+    SourceUnreadable,
+)
+from pipeline.sources.address import Kind
+
+if TYPE_CHECKING:
+    from av import FFmpegError
+
+
+def opening_failure(
+    error: FFmpegError | UnicodeError | ValueError,
+    camera: str,
+    shown: str,
+    kind: Kind,
+    timeout_s: float,
+    elapsed_s: float,
+) -> SourceError:
+    """Why a stream could not be opened, by what PyAV said after `elapsed_s` seconds."""
+    import av.error as e
+
+    name = f"Camera {camera}"
+    if kind is Kind.FILE:
+        return _film_failure(error, name, shown)
+    if isinstance(error, e.TimeoutError | e.ExitError) or _over(elapsed_s, timeout_s):
+        return SourceUnreachable(
+            f"{name}: nothing answers at {shown} within {timeout_s:g} s; "
+            "check the address and the network."
+        )
+    if isinstance(error, e.HTTPUnauthorizedError | e.HTTPForbiddenError):
+        return SourceRefused(
+            f"{name}: {shown} refuses the account; check the user name and the password."
+        )
+    if isinstance(error, e.HTTPNotFoundError):
+        return SourceNotFound(f"{name}: there is no {shown}; check the path of the address.")
+    if isinstance(error, e.HTTPError | e.HTTPClientError):
+        return SourceError(
+            f"{name}: {shown} answers with an error; it may have too many viewers, "
+            "or wants another address."
+        )
+    if isinstance(error, e.InvalidDataError | e.LookupError | e.PatchWelcomeError | ValueError):
+        return SourceUnreadable(
+            f"{name}: what answers at {shown} is not video that can be read; check the address."
+        )
+    hung_up = e.EOFError | e.BrokenPipeError | e.ConnectionResetError | e.PermissionError
+    if isinstance(error, hung_up):
+        return SourceUnreachable(f"{name}: {shown} hangs up without a picture; is it a camera?")
+    return SourceUnreachable(
+        f"{name}: {shown} cannot be reached ({error.strerror or 'no reason given'}); "
+        "check the address and the network."
+    )
+
+
+def _film_failure(error: Exception, name: str, shown: str) -> SourceError:
+    import av.error as e
+
+    if isinstance(error, e.FileNotFoundError):
+        return SourceNotFound(f"{name}: there is no {shown}; check the path.")
+    if isinstance(error, e.PermissionError):
+        return SourceUnreadable(f"{name}: {shown} may not be read; check its permissions.")
+    return SourceUnreadable(f"{name}: {shown} is not a video that can be read.")
+
+
+def _over(elapsed_s: float, timeout_s: float) -> bool:
+    """Whether a failure came with the end of the time: FFmpeg gives it many names then."""
+    return elapsed_s >= 0.9 * timeout_s
+
+
+def reading_failure(
+    error: FFmpegError,
+    camera: str,
+    shown: str,
+    timeout_s: float,
+    elapsed_s: float,
+    *,
+    live: bool,
+) -> SourceError:
+    """Why a stream that was open broke, `elapsed_s` seconds after its last packet."""
+    import av.error as e
+
+    if isinstance(error, e.TimeoutError | e.ExitError) or _over(elapsed_s, timeout_s):
+        return stalled(camera, shown, timeout_s)
+    if not live:
+        return SourceUnreadable(
+            f"Camera {camera}: {shown} cannot be read on ({error.strerror or 'damaged'})."
+        )
+    return SourceUnreachable(
+        f"Camera {camera}: the connection to {shown} broke ({error.strerror or 'no reason given'})."
+    )
+
+
+def stalled(camera: str, shown: str, timeout_s: float) -> SourceStalled:
+    return SourceStalled(
+        f"Camera {camera}: {shown} is connected but has sent no picture for {timeout_s:g} s; "
+        "restart the camera if it stays so."
+    )

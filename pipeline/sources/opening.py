@@ -1,0 +1,44 @@
+"""From an address to an opened source."""
+
+from __future__ import annotations
+
+from pipeline.sources.address import Kind, kind_of
+from pipeline.sources.opened import OpenedSource
+from pipeline.sources.timing import Clock
+
+OPEN_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 10.0
+
+
+def open_source(
+    camera: str,
+    address: str,
+    *,
+    open_timeout_s: float = OPEN_TIMEOUT_S,
+    read_timeout_s: float = READ_TIMEOUT_S,
+    clock: Clock | None = None,
+) -> OpenedSource:
+    """Open a camera's address: rtsp(s)://, http(s)://, the path of a film, or webcam:N.
+
+    `camera` is what error messages and frames call it. Opening takes at most about twice
+    `open_timeout_s`; a live stream that sends no picture for `read_timeout_s` is found stalled
+    within about twice that.
+
+    Raises:
+        SourceError: it cannot be opened; the subclass says why, the message never holds an
+            account.
+    """
+    clock = clock or Clock()
+    if kind_of(camera, address) is Kind.WEBCAM:
+        from pipeline.sources.webcam import open_webcam
+
+        return open_webcam(camera, address, clock=clock)
+    from pipeline.sources.stream import open_stream
+
+    return open_stream(
+        camera,
+        address,
+        open_timeout_s=open_timeout_s,
+        read_timeout_s=read_timeout_s,
+        clock=clock,
+    )

@@ -1,0 +1,80 @@
+"""Decoded pictures that are converted only when somebody looks at them.
+
+Scaling and converting a 1080p frame costs as much as decoding it, and most frames are never
+looked at.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from pipeline.types import Image, Size
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.video.reformatter import VideoReformatter
+
+
+class _Converters(threading.local):
+    """One swscale context for each thread: contexts are dear to set up and not to be shared."""
+
+    def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self.converter: VideoReformatter = VideoReformatter()
+
+
+_converters: _Converters | None = None
+
+
+def _converter() -> VideoReformatter:
+    global _converters
+    if _converters is None:
+        _converters = _Converters()
+    return _converters.converter
+
+
+class DecodedPicture:
+    """A frame of PyAV's; any thread may convert it.
+
+    Films of hand-held cameras say by how much they are to be turned; `size` and `bgr` are of the
+    turned picture.
+    """
+
+    __slots__ = ("_frame", "_turns", "size")
+
+    def __init__(self, frame: VideoFrame) -> None:
+        self._frame = frame
+        self._turns = round(frame.rotation / 90) % 4  # quarter turns, counter-clockwise
+        width, height = frame.width, frame.height
+        self.size: Size = (height, width) if self._turns % 2 else (width, height)
+
+    def bgr(self, size: Size) -> Image:
+        """The picture scaled to `size` (width, height), bilinear."""
+        width, height = reversed(size) if self._turns % 2 else size
+        scaled = _converter().reformat(
+            self._frame, width=width, height=height, format="bgr24", interpolation="BILINEAR"
+        )
+        image = cast("Image", scaled.to_ndarray())
+        return np.ascontiguousarray(np.rot90(image, self._turns)) if self._turns else image
+
+
+class ArrayPicture:
+    """A picture that is an array already, as OpenCV gives it."""
+
+    __slots__ = ("_image", "size")
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self.size: Size = (image.shape[1], image.shape[0])
+
+    def bgr(self, size: Size) -> Image:
+        """The picture scaled to `size` (width, height)."""
+        if size == self.size:
+            return self._image
+        import cv2
+
+        return cast("Image", cv2.resize(self._image, size, interpolation=cv2.INTER_LINEAR))

@@ -1,0 +1,118 @@
+"""Webcams through OpenCV and Video4Linux."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import SourceNotFound, SourceStalled, SourceUnreadable
+from pipeline.sources.address import webcam_number
+from pipeline.sources.pictures import ArrayPicture
+from pipeline.sources.timing import Clock, Timeline
+from pipeline.types import Frame
+
+if TYPE_CHECKING:
+    import cv2
+
+
+def open_webcam(camera: str, address: str, *, clock: Clock) -> WebcamSource:
+    """Open `webcam:N`, the device /dev/videoN.
+
+    Raises:
+        SourceNotFound: there is no such device.
+        SourceUnreadable: it is there but gives no video.
+    """
+    number = webcam_number(camera, address)
+    device = Path(f"/dev/video{number}")
+    if not device.exists():
+        present = sorted(Path("/dev").glob("video[0-9]*"))
+        seen = ", ".join(f"webcam:{p.name.removeprefix('video')}" for p in present) or "none"
+        raise SourceNotFound(
+            f"Camera {camera}: there is no {address} ({device}); plugged in: {seen}."
+        )
+    import cv2
+
+    capture = cv2.VideoCapture(number, cv2.CAP_V4L2)
+    if not capture.isOpened():
+        capture.release()
+        raise SourceUnreadable(
+            f"Camera {camera}: {address} ({device}) cannot be opened; another program may be using "
+            "it, or this user is not in the group `video`."
+        )
+    return WebcamSource(camera, address, capture, clock)
+
+
+class WebcamSource:
+    """An opened webcam. OpenCV waits at most 10 s for a picture (its select on the device)."""
+
+    live = True
+
+    def __init__(self, camera: str, address: str, capture: cv2.VideoCapture, clock: Clock) -> None:
+        import cv2
+
+        self.codec = _four_letters(int(capture.get(cv2.CAP_PROP_FOURCC)))
+        self.rate: float | None = capture.get(cv2.CAP_PROP_FPS) or None
+        self.dropped: Counter[str] = Counter()
+        self._camera = camera
+        self._address = address
+        self._capture = capture
+        self._clock = clock
+        self._stop = threading.Event()
+        self._in_use = threading.Lock()
+
+    def frames(self) -> Iterator[Frame]:
+        """Frames until `close` is called.
+
+        Raises:
+            SourceStalled: the device gives no more pictures.
+        """
+        with self._in_use:
+            try:
+                yield from self._frames()
+            finally:
+                self._stop.set()
+                self._capture.release()
+
+    def close(self) -> None:
+        """Release the device; where another thread waits in `frames`, that thread does it."""
+        self._stop.set()
+        if self._in_use.acquire(blocking=False):
+            try:
+                self._capture.release()
+            finally:
+                self._in_use.release()
+
+    def _frames(self) -> Iterator[Frame]:
+        timeline = Timeline(live=True, rate=self.rate, clock=self._clock)
+        opened = self._clock.monotonic()
+        index = 0
+        while not self._stop.is_set():
+            there, image = self._capture.read()
+            if not there:
+                raise SourceStalled(
+                    f"Camera {self._camera}: {self._address} gives no more pictures; "
+                    "check its plug."
+                )
+            arrival, arrived_at = self._clock.monotonic(), self._clock.now()
+            # a webcam has no presentation times of its own
+            stamp = timeline.stamp(arrival - opened, arrival, arrived_at)
+            picture = ArrayPicture(image)
+            yield Frame(
+                camera=self._camera,
+                index=index,
+                captured_at=stamp.captured_at,
+                monotonic=stamp.monotonic,
+                pts=stamp.pts,
+                size=picture.size,
+                picture=picture,
+                discontinuity=stamp.discontinuity,
+            )
+            index += 1
+
+
+def _four_letters(fourcc: int) -> str:
+    letters = fourcc.to_bytes(4, "little", signed=fourcc < 0).decode("ascii", errors="replace")
+    return letters.strip("\0 ").lower() or "raw"

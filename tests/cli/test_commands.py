@@ -1,0 +1,186 @@
+"""The commands, run as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from running import SMALL, command, descendants, environment, gone, until
+
+from pipeline.configfile import read_config
+from pipeline.wire import event_schema
+
+STAYS = {"stays": {"type": "loiter", "seconds": 3}}
+
+
+def test_init_looks_saves_a_still_and_keeps_the_password_apart(
+    vigil: Any, tmp_path: Path, camera: str
+) -> None:
+    url = camera.replace("rtsp://", "rtsp://me:sesame%21@")
+    done = vigil("init", url)
+    assert done.returncode == 0, done.stderr
+    assert "h264, 768x576" in done.stdout
+    text = (tmp_path / "streams.yaml").read_text()
+    assert "sesame" not in text
+    assert "#" in text
+    (key, found) = next(iter(read_config(tmp_path / "streams.yaml").cameras.items()))
+    assert found.address() == url
+    assert (tmp_path / f"{key}.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+
+
+def test_init_does_not_overwrite(vigil: Any, tmp_path: Path) -> None:
+    (tmp_path / "streams.yaml").write_text("mine")
+    assert vigil("init", "a.mp4").returncode == 2
+    assert (tmp_path / "streams.yaml").read_text() == "mine"
+
+
+def test_a_subscriber_finds_the_installation_and_gets_valid_events(
+    tmp_path: Path, camera: str
+) -> None:
+    settings = {"cameras": {"door": {"source": camera, **SMALL, "rules": STAYS}}}
+    (tmp_path / "streams.yaml").write_text(yaml.safe_dump(settings))
+    validator = Draft202012Validator(
+        event_schema(), format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
+    with subprocess.Popen(
+        command("run", "streams.yaml"), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE
+    ) as running:
+        try:
+            reader = until(lambda: _subscriber(tmp_path))
+            seen = []
+            with reader:
+                for line in reader.stdout:
+                    envelope = json.loads(line)
+                    validator.validate(envelope)
+                    seen.append(envelope)
+                    if envelope["type"] == "ended":
+                        break
+                reader.terminate()
+        finally:
+            running.send_signal(signal.SIGINT)
+            assert running.stderr is not None
+            running.stderr.read()
+    assert running.returncode == 0
+    assert [e["data"]["version"] for e in seen] == list(range(1, len(seen) + 1))
+    assert len({e["subject"] for e in seen}) == 1
+    assert seen[0]["type"] == "created"
+    assert seen[0]["data"]["state"] == "unjudged"
+
+
+def _subscriber(folder: Path) -> subprocess.Popen[str] | None:
+    """A subscriber that has found the installation, if there is one yet."""
+    reader = subprocess.Popen(
+        command("subscribe", "--from-start", "--json", "--camera", "door"),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        reader.wait(4)
+    except subprocess.TimeoutExpired:
+        return reader
+    reader.communicate()
+    return None
+
+
+def test_the_demo_on_a_film_of_ones_own_ends_with_its_figures(
+    vigil: Any, film: Path, tmp_path: Path
+) -> None:
+    done = vigil("demo", "--source", str(film), "--data", "run", timeout=120)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert set(figures) == {
+        "cameras", "frames", "detections", "events", "first_event_s", "judged",
+    }  # fmt: skip
+    assert figures["cameras"] == 1
+    assert figures["frames"] == 800
+    assert figures["events"] == 2
+    assert figures["judged"] == 0
+    assert "Rules only: no vision-language model. To add one:" in done.stderr
+    assert "A person" in done.stderr
+
+
+def test_control_c_ends_a_demo_in_order_within_five_seconds(tmp_path: Path, camera: str) -> None:
+    with subprocess.Popen(
+        command("demo", "--source", camera, "--data", "run"),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert any("is live" in line for line in process.stderr)
+        tree = descendants(process.pid)
+        assert len(tree) >= 4
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+        assert time.monotonic() - began < 5
+    assert process.returncode == 0
+    assert json.loads(out.splitlines()[-1])["cameras"] == 1
+    assert all(gone(pid) for pid in tree)
+
+
+def test_the_doctor_finds_what_the_tests_need(vigil: Any) -> None:
+    done = vigil("doctor")
+    assert done.returncode == 0, done.stdout
+    for what in ("video decoder", "detector weights", "embedded Redis server", "disk"):
+        assert f"ok      {what}" in done.stdout
+
+
+def test_a_service_unit_runs_this_configuration(vigil: Any, tmp_path: Path, film: Path) -> None:
+    (tmp_path / "streams.yaml").write_text(f"cameras: {{door: '{film}'}}")
+    done = vigil("service", "install", "streams.yaml", "-o", "vigil.service")
+    assert done.returncode == 0, done.stderr
+    unit = (tmp_path / "vigil.service").read_text()
+    assert f'-m pipeline run "{tmp_path}/streams.yaml"' in unit
+    assert "systemctl enable --now vigil.service" in done.stdout
+    analyze = shutil.which("systemd-analyze")
+    if analyze:
+        checked = subprocess.run(
+            [analyze, "verify", str(tmp_path / "vigil.service")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "vigil.service:" not in checked.stderr
+
+
+def test_the_version_is_printed(vigil: Any) -> None:
+    assert vigil("--version").stdout.startswith("vigil ")
+
+
+@pytest.mark.slow
+def test_the_demos_film_shows_what_its_page_says(tmp_path: Path) -> None:
+    cache = Path(os.environ["VIGIL_TEST_REAL_CACHE"]) / "vigil" / "simulate"
+    if not any(cache.glob("45cddc94*.mp4")):
+        pytest.skip(f"the demo's film is not in {cache}; run `make demo` once")
+    done = subprocess.run(
+        command("demo", "--seconds", "36", "--data", str(tmp_path / "run")),
+        cwd=tmp_path,
+        env=environment(XDG_CACHE_HOME=str(cache.parent.parent)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["first_event_s"] <= 12
+    events = [line for line in done.stderr.splitlines() if line.startswith("event:")]
+    assert sum("A person is on the lawn" in line for line in events) == 2
+    assert sum("has stayed on the path for 10 s (limit 10 s)" in line for line in events) == 1
