@@ -7,8 +7,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 HIDDEN = "***"
 
-# Userinfo of any URL in running text. A password may hold an unescaped / or @, so all up to the last
-# @ is taken for it: an address shown too short is better than half a password.
+# Userinfo of any URL in running text. A password may hold an unescaped / or @, so all up to the
+# last @ is taken for it: an address shown too short is better than half a password.
 _USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<info>[^\s'\"]*)@")
 # the names under which cameras and brokers take secrets in a query string
 _QUERY = re.compile(

@@ -27,13 +27,6 @@ for _name in ("STATE", "CACHE", "DATA", "CONFIG", "RUNTIME"):
 network_guard.install()
 
 
-def missing(what: str) -> None:
-    """A system service is absent: a skip on a laptop, a failure where CI=true."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing on this machine")
-    pytest.skip(f"{what} is missing on this machine")
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_leaves_this_machine() -> Iterator[None]:
     yield

@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import pytest
 
 import pipeline
 
@@ -68,3 +70,10 @@ def environment(**extra: str) -> dict[str, str]:
         "COLUMNS": "200",
         **extra,
     }
+
+
+def missing(what: str) -> NoReturn:
+    """A system service is absent: a skip on a laptop, a failure where CI=true."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing on this machine")
+    pytest.skip(f"{what} is missing on this machine")

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from films import make_film, picture
+from running import missing
 
 from pipeline.errors import FilmError, SourceRefused, VigilError
 from pipeline.simulate import Account, Reel, SimulatedCameras, load, serve
@@ -169,7 +170,7 @@ def test_an_account_is_asked_for_and_may_hold_odd_letters(film: Path, folder: Pa
 
 def test_gstreamer_plays_it_too(film: Path, folder: Path) -> None:
     if not shutil.which("gst-launch-1.0"):
-        pytest.skip("GStreamer is not on this machine")
+        missing("GStreamer")
     with serving({"yard": film}, folder) as urls:
         pipeline = (
             f"rtspsrc location={urls['yard']} ! rtph264depay ! h264parse "
@@ -178,7 +179,7 @@ def test_gstreamer_plays_it_too(film: Path, folder: Path) -> None:
         command = ["gst-launch-1.0", "-q", *pipeline.split()]
         played = subprocess.run(command, capture_output=True, text=True, timeout=30)
     if "no element" in played.stderr:
-        pytest.skip("GStreamer lacks its good and bad plugins")
+        missing("a good or bad plugin of GStreamer")
     assert played.returncode == 0, played.stderr
 
 
