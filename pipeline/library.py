@@ -182,7 +182,8 @@ class Pipeline:
             except BusError as error:
                 logger.warning("%s", error)
                 time.sleep(POLL_S)
-        self.check()
+        if not quiet.stopped:
+            self.check()
 
     async def events_async(
         self,
@@ -201,7 +202,8 @@ class Pipeline:
             except BusError as error:
                 logger.warning("%s", error)
                 await asyncio.sleep(POLL_S)
-        self.check()
+        if not quiet.stopped:
+            self.check()
 
     def __enter__(self) -> Self:
         self.start()
@@ -272,12 +274,17 @@ class _Quiet:
         self._supervisor = supervisor
         self.reset()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the pipeline was stopped meanwhile, from another thread."""
+        return self._supervisor.stopping
+
     def reset(self) -> None:
         self._since = time.monotonic()
 
     def due(self) -> bool:
         quiet = time.monotonic() - self._since
-        if self._supervisor.failure is not None:
+        if self._supervisor.stopping or self._supervisor.failure is not None:
             return True
         if self._supervisor.finished and quiet > self.DRAIN_S:
             return True

@@ -93,6 +93,11 @@ class Supervisor:
         return self._failure
 
     @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    @property
     def finished(self) -> bool:
         """Whether every watch worker has nothing left to do."""
         watches = [slot for slot in self._slots.values() if slot.spec.kind == "watch"]

@@ -264,7 +264,8 @@ class Event(Wire):
 
     `scores` maps evidence to its contribution in log-odds; `score` is the logistic of their sum
     (see `combined_score`). `frame_size` is (width, height) in pixels of the picture the boxes
-    were found in.
+    were found in. `judged_by` and `described_by` name who answered `question` and who wrote
+    `description`: backend and model, or `template`.
     """
 
     id: str
@@ -283,6 +284,7 @@ class Event(Wire):
     judge_reason: str | None = None
     question: str
     probability: Fraction | None = None
+    judged_by: str | None = None
     description: str
     described_by: str
     tracks: tuple[TrackBox, ...]

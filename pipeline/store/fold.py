@@ -105,6 +105,7 @@ def _judged(amendment: EventJudged) -> dict[str, Any]:
             "question": verdict.question,
             "probability": verdict.probability,
             "judge_reason": verdict.judge_reason,
+            "judged_by": verdict.model,
         }
     if verdict.description is not None:
         changes |= {"description": verdict.description, "described_by": verdict.model}

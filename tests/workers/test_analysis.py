@@ -1,0 +1,144 @@
+"""One camera's stages joined: which frames are looked at, and what goes on after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from handmade import frame, standing, times
+
+from pipeline.config import Config
+from pipeline.configfile import validate
+from pipeline.errors import DetectorError
+from pipeline.incidents import Action, Close, Open
+from pipeline.stubs import StubDetector
+from pipeline.types import Detection, Frame
+from pipeline.workers.analysis import Analysis, Latencies, Pace
+
+LOITER = {"stays": {"type": "loiter", "seconds": 4}}
+
+
+def config(**camera: Any) -> Config:
+    return validate(
+        {"cameras": {"door": {"source": "a.mp4", **camera}}}, where="test", folder=Path()
+    )
+
+
+def somebody(seen: Frame) -> list[Detection]:
+    """A person who stands still, in every frame."""
+    return [Detection("person", 0.8, standing(500, 800))]
+
+
+def analysis(settings: Config, answer: Any = somebody) -> Analysis:
+    detector = StubDetector(answer)
+    return Analysis(settings, "door", detector.for_camera("door", settings.cameras["door"]))
+
+
+def actions(found: Analysis, moments: list[float]) -> Iterator[Action]:
+    for at in moments:
+        yield from found.look(frame(at)).actions
+
+
+@pytest.mark.parametrize(
+    ("camera_fps", "wanted", "looks"),
+    [(10, 5, 50), (25, 5, 50), (30, 30, 300), (15, 5, 50), (5, 10, 50), (12, 5, 40)],
+)
+def test_frames_are_looked_at_as_often_as_wanted_where_they_come_often_enough(
+    camera_fps: int, wanted: int, looks: int
+) -> None:
+    pace = Pace(wanted)
+    due = sum(pace.due(frame(i / camera_fps)) for i in range(10 * camera_fps))
+    assert due == pytest.approx(looks, abs=max(2, 0.25 * looks if looks == 40 else 2))
+
+
+def test_arrivals_that_jitter_do_not_lower_the_rate() -> None:
+    pace = Pace(5)
+    jitter = (0.0, 0.012, -0.009, 0.004, -0.012)
+    due = sum(pace.due(frame(i / 10 + jitter[i % 5])) for i in range(200))
+    assert due >= 95
+
+
+def test_after_a_pause_the_missed_looks_are_not_made_up_for() -> None:
+    pace = Pace(5)
+    assert pace.due(frame(0.0))
+    assert pace.due(frame(60.0))
+    assert not pace.due(frame(60.1))
+
+
+def test_a_frame_after_a_jump_in_time_is_always_looked_at() -> None:
+    pace = Pace(1)
+    assert pace.due(frame(10.0))
+    assert pace.due(replace(frame(3.0), discontinuity=True))
+
+
+def test_a_jump_in_time_ends_what_is_open() -> None:
+    found = analysis(config())
+    assert [type(a) for a in actions(found, times(0, 2))] == [Open]
+    (closed,) = found.look(replace(frame(2.2), discontinuity=True)).actions
+    assert isinstance(closed, Close)
+    assert closed.reason == "discontinuity"
+
+
+def test_an_event_that_was_open_goes_on_after_a_restart() -> None:
+    settings = config(rules=LOITER)
+    first = analysis(settings)
+    (opened,) = actions(first, times(0, 5))
+    assert isinstance(opened, Open)
+    second = analysis(settings)
+    second.resume(first.state(), age_s=3.0)
+    begin = replace(frame(8.0), discontinuity=True)
+    after = [*second.look(begin).actions, *actions(second, times(8.2, 30))]
+    assert not [action for action in after if isinstance(action, Open | Close)]
+    (closed,) = second.interrupt("stopped")
+    assert isinstance(closed, Close)
+    assert closed.incident_id == opened.incident_id
+
+
+def test_an_event_nobody_goes_on_with_is_closed_after_a_restart() -> None:
+    settings = config(rules=LOITER)
+    first = analysis(settings)
+    (opened,) = actions(first, times(0, 5))
+    empty = analysis(settings, lambda seen: [])
+    empty.resume(first.state(), age_s=3.0)
+    (closed,) = actions(empty, times(8, 25))
+    assert isinstance(closed, Close)
+    assert (closed.incident_id, closed.reason) == (opened.incident_id, "restarted")
+
+
+def test_a_rule_that_was_removed_meanwhile_does_not_matter() -> None:
+    first = analysis(config(rules=LOITER))
+    list(actions(first, times(0, 5)))
+    second = analysis(config(rules={"other": {"type": "zone"}}))
+    second.resume(first.state(), age_s=1.0)
+    assert [type(action) for action in actions(second, times(6, 8))] == [Open]
+
+
+def test_a_detector_that_fails_changes_nothing() -> None:
+    numbers = count()
+
+    def sometimes(seen: Frame) -> list[Detection]:
+        if next(numbers) == 5:
+            raise DetectorError("It failed.")
+        return somebody(seen)
+
+    found = analysis(config(), sometimes)
+    opened = []
+    for at in times(0, 3):
+        try:
+            opened += found.look(frame(at)).actions
+        except DetectorError:
+            opened.append("failed")
+    assert opened.count("failed") == 1
+    assert len([action for action in opened if isinstance(action, Open)]) == 1
+
+
+def test_latency_is_the_median_of_the_newest() -> None:
+    latencies = Latencies(kept=3)
+    assert latencies.median_ms() is None
+    for seconds in (9.0, 0.1, 0.3, 0.2):
+        latencies.add(seconds)
+    assert latencies.median_ms() == 200.0
