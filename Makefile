@@ -12,7 +12,7 @@ EXTRA := $(if $(VLM),$(if $(filter http://% https://%,$(VLM)),core,vlm),core)
 
 help:
 	@echo "make demo [VLM=folder, model id or server address] [ARGS='--seconds 75']"
-	@echo "make bench FILM=film.mp4"
+	@echo "make bench [FILM=film.mp4]"
 	@echo "make install | test | test-all | lint | schemas | lock | clean"
 
 install:

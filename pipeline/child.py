@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pipeline.redact import redact
 from pipeline.workers.link import LEVEL_MARKS, MESSAGE, Message, Order
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,8 @@ pipe."""
 
 def command(kind: str) -> list[str]:
     """The command line of a worker; it never holds a secret."""
-    return [sys.executable, "-m", "pipeline", "worker", kind]
+    # -P: nothing is imported from the folder the user happens to be in.
+    return [sys.executable, "-P", "-m", "pipeline", "worker", kind]
 
 
 class Child:
@@ -53,8 +55,12 @@ class Child:
             threading.Thread(target=read, name=f"{order.name}-{what}", daemon=True)
             for what, read in (("messages", self._read_messages), ("log", self._read_log))
         ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except RuntimeError:
+            self.kill()
+            raise
         self._write(order.to_line())
 
     @property
@@ -113,9 +119,11 @@ class Child:
             line = line.rstrip()
             if not line:
                 continue
+            line = redact(line)
             self._last_lines.append(line)
             marked = line[1:2] == " " and line[0] in LEVEL_MARKS
-            level = LEVEL_MARKS[line[0]] if marked else logging.INFO
+            # What bears no mark comes from a library or a traceback.
+            level = LEVEL_MARKS[line[0]] if marked else logging.WARNING
             self._log.log(level, "%s", line[2:] if marked else line)
 
 

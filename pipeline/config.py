@@ -7,7 +7,9 @@ Reading the file, with its `${ENV}` references and its sentences for mistakes, i
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Iterator
 from datetime import tzinfo
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -36,7 +38,9 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 class Section(BaseModel):
     """Base of every part of the configuration."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @field_serializer("*", when_used="json", check_fields=False)
     def _reveal(self, value: Any, info: FieldSerializationInfo) -> Any:
@@ -53,7 +57,7 @@ def _readable(key: str) -> str:
 class Detect(Section):
     """What is looked for, and how often."""
 
-    fps: Annotated[float, Field(gt=0, le=60)] = 5.0
+    fps: Annotated[float, Field(ge=0.5, le=60)] = 5.0
     """Looks per second."""
     labels: tuple[str, ...] | None = None
     """COCO class names; those that the camera's rules name if not given."""
@@ -70,6 +74,19 @@ class ZoneSection(Section):
     """What people read, such as "the front step"."""
     polygon: Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3)]
     """At least three [x, y] points, in fractions 0..1 of the picture's width and height."""
+
+    @field_validator("polygon")
+    @classmethod
+    def _has_an_area(
+        cls, value: tuple[tuple[float, float], ...]
+    ) -> tuple[tuple[float, float], ...]:
+        (x0, y0), *others = value
+        if all(
+            abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)) < 1e-6
+            for (x1, y1), (x2, y2) in pairwise(others)
+        ):
+            raise ValueError("the points lie on one line and enclose nothing")
+        return value
 
 
 def _zone(value: Any) -> Any:
@@ -99,7 +116,7 @@ class LoiterRule(RuleBase):
     """Something of these labels stays in the zone, or in the picture, for longer than allowed."""
 
     type: Literal["loiter"]
-    seconds: Annotated[float, Field(gt=0)] = 30.0
+    seconds: Annotated[float, Field(gt=0, le=86_400)] = 30.0
     """How long it may stay."""
 
 
@@ -135,6 +152,23 @@ class Camera(Section):
     """Regions of the picture, by name."""
     rules: Annotated[dict[Key, Rule], Field(min_length=1)] = DEFAULT_RULES
     """What makes an event, by name; a person anywhere if none is given."""
+
+    @field_validator("source")
+    @classmethod
+    def _source_readable(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().strip():
+            raise ValueError("write the address of a camera, a film's path or webcam:N")
+        try:
+            urlsplit(value.get_secret_value())
+        except ValueError:
+            raise ValueError("this is not the address of a camera") from None
+        return value
+
+    @model_validator(mode="after")
+    def _account_whole(self) -> Self:
+        if self.password is not None and self.user is None:
+            raise ValueError("password: there is no `user` to go with it; write both")
+        return self
 
     @model_validator(mode="after")
     def _zones_exist(self) -> Self:
@@ -192,10 +226,14 @@ class Describer(Section):
     """Which model a server shall use; its first one if not given."""
     api_key: SecretStr | None = None
     """A server's key; ${NAME} takes it from the environment."""
-    deadline_s: Annotated[float, Field(gt=0)] = 60.0
+    deadline_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     """An event that has no answer after so many seconds becomes `unverified`."""
     pictures: Annotated[int, Field(ge=1, le=8)] = 2
     """At most so many pictures go to the model."""
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, redact(value) if name == "model" else value
 
     @property
     def remote(self) -> bool:
@@ -239,6 +277,12 @@ class Config(Section):
             except (zoneinfo.ZoneInfoNotFoundError, ValueError):
                 raise ValueError("write an IANA name such as Europe/Lisbon") from None
         return value
+
+    @model_validator(mode="after")
+    def _something_to_watch(self) -> Self:
+        if not any(camera.enabled for camera in self.cameras.values()):
+            raise ValueError("cameras: none is enabled; set `enabled: true` at one")
+        return self
 
     @model_validator(mode="after")
     def _groups_exist(self) -> Self:

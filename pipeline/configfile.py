@@ -12,12 +12,13 @@ from typing import Any
 from urllib.parse import quote
 
 import yaml
+import yaml.parser
+import yaml.scanner
 from dotenv import dotenv_values
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from pipeline.config import Camera, Config, Section
 from pipeline.errors import ConfigError
-from pipeline.redact import redact
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _AUTHORITY = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)([^/]*@)(.*)$", re.DOTALL)
@@ -38,7 +39,11 @@ def read_config(path: Path | str, environ: Mapping[str, str] = os.environ) -> Co
     path = Path(path)
     text = _read(path)
     folder = path.resolve().parent
-    beside = {k: v for k, v in dotenv_values(folder / ".env", interpolate=False).items() if v}
+    try:
+        found = dotenv_values(folder / ".env", interpolate=False)
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{folder / '.env'} cannot be read as text.") from None
+    beside = {name: value for name, value in found.items() if value}
     return parse_config(text, where=str(path), folder=folder, environ={**beside, **environ})
 
 
@@ -46,10 +51,7 @@ def parse_config(
     text: str, *, where: str, folder: Path, environ: Mapping[str, str] = os.environ
 ) -> Config:
     """As `read_config`, from text; `where` names it in messages."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where} is not valid YAML: {_yaml_problem(error)}.") from None
+    node, data = _load(text, where)
     if node is None:
         raise ConfigError(
             f"{where} is empty; write at least `cameras:` with one camera, "
@@ -57,7 +59,6 @@ def parse_config(
         )
     lines = dict(_lines(node))
     _refuse_duplicates(node, where)
-    data = yaml.safe_load(text)
     if not isinstance(data, dict):
         raise ConfigError(f"{where} must be a mapping with the key `cameras`, not a {_kind(data)}.")
     data = _expand(data, (), environ, where)
@@ -78,7 +79,15 @@ def validate(
         told = [_sentence(item, lines or {}) for item in error.errors(include_url=False)]
         raise ConfigError("\n".join(f"{where}: {line}" for line in dict.fromkeys(told))) from None
     cameras = {key: _anchored(camera, folder) for key, camera in config.cameras.items()}
-    return config.model_copy(update={"data": folder / config.data.expanduser(), "cameras": cameras})
+    return config.model_copy(update={"data": folder / _at_home(config.data), "cameras": cameras})
+
+
+def _at_home(path: Path) -> Path:
+    """The path with ~ resolved."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{path}: there is no such user whose folder it could be.") from None
 
 
 def _anchored(camera: Camera, folder: Path) -> Camera:
@@ -86,7 +95,7 @@ def _anchored(camera: Camera, folder: Path) -> Camera:
     source = camera.source.get_secret_value()
     if "://" in source or source.startswith("webcam:"):
         return camera
-    return camera.model_copy(update={"source": SecretStr(str(folder / Path(source).expanduser()))})
+    return camera.model_copy(update={"source": SecretStr(str(folder / _at_home(Path(source))))})
 
 
 def _read(path: Path) -> str:
@@ -106,10 +115,42 @@ def _read(path: Path) -> str:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}, {error.problem}"
-    return redact(str(error).splitlines()[0])
+def _load(text: str, where: str) -> tuple[yaml.Node | None, Any]:
+    """The text as YAML nodes and as values.
+
+    What is told of a mistake is its line and kind, never the text there: it may be a password.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None:
+            _refuse_loops(node, ())
+        return node, yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}" if error.problem_mark else "somewhere"
+        structural = isinstance(error, yaml.scanner.ScannerError | yaml.parser.ParserError)
+        kind = error.problem if structural else "an alias or tag that cannot be used here"
+        raise ConfigError(f"{where} is not valid YAML: {line}, {kind}.") from None
+    except yaml.YAMLError:
+        raise ConfigError(f"{where} is not valid YAML: it holds a broken character.") from None
+    except (ValueError, TypeError):
+        raise ConfigError(
+            f"{where} is not valid YAML: it holds a date that does not exist, or a key that is "
+            "no text; put it into quotes."
+        ) from None
+
+
+def _refuse_loops(node: yaml.Node, above: tuple[int, ...]) -> None:
+    """Raises: ValueError: an alias stands within what it stands for."""
+    if id(node) in above:
+        raise ValueError
+    within = (*above, id(node))
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            _refuse_loops(key, within)
+            _refuse_loops(value, within)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_loops(item, within)
 
 
 def _kind(value: Any) -> str:

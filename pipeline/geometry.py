@@ -30,11 +30,6 @@ def inside(point: Point, polygon: Sequence[Point]) -> bool:
     return within
 
 
-def to_fractions(point: Point, size: Size) -> Point:
-    """A point in pixels as fractions of a picture of `size` (width, height)."""
-    return (point[0] / size[0], point[1] / size[1])
-
-
 def clipped_fractions(box: Box, size: Size) -> tuple[float, float, float, float]:
     """A box in pixels as fractions 0..1 of a picture of `size`, cut at its edges."""
     width, height = size

@@ -8,21 +8,29 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from pipeline.protocols import JsonObject
-from pipeline.types import Finding, View
+from pipeline.geometry import iou
+from pipeline.protocols import RESUME_WITHIN_S, JsonObject, patient
+from pipeline.types import Box, Finding, Size, Track, View
 
 QUIET_S = 3.0
-"""An incident without a finding for so long is over."""
-RESUME_WITHIN_S = 10.0
-"""After a restart, an incident that is not found again in so long was over already."""
+"""An incident without a finding for so long, or for two looks, is over."""
 STRONGER = 0.2
 """An update is due when the strength has risen by so much since the last one..."""
 UPDATE_EVERY_S = 2.0
 """...or a track has joined, but not more often than this."""
+JOIN_WITHIN_S = 1.2
+"""A new track that was first found so long after an incident's own were last seen continues it:
+the same visit under another number. One that comes later is another visitor."""
 JOIN_REACH = 1.5
-"""A new track this many box heights from where an incident was last seen continues it..."""
+"""It must be this many box heights from where they were last seen, or nearer..."""
 JOIN_SPEED = 0.8
-"""...and so many more for each second since (a walk)."""
+"""...and may be so many more for each second since (a walk)."""
+EDGE = 0.02
+"""Whose box ended within this share of the picture's edge has left by it..."""
+SAME_PLACE = 0.5
+"""...unless the new box overlaps it by so much: somebody before a desk's camera, always cut off."""
+MOST_TRACKS = 20
+"""An incident takes in no more tracks: an event's snapshots must stay small in any crowd."""
 
 Reason = Literal["quiet", "discontinuity", "stopped", "restarted"]
 
@@ -71,8 +79,9 @@ class _Incident:
     last: float
     """When it was last found to hold, `monotonic`; so is `told`."""
     last_at: datetime
-    foot: tuple[float, float]
-    height: float
+    seen: float
+    """When one of its tracks was last seen at all, `monotonic`, and `box` where."""
+    box: Box
     told: float
     told_strength: float
     restored: bool = False
@@ -84,8 +93,10 @@ class _Incident:
         joined = {track.id for track in finding.tracks} - self.tracks
         self.news = self.news or bool(joined)
         self.tracks |= joined
-        box = finding.tracks[0].detection.box
-        self.foot, self.height = box.foot, box.height
+        self.follow(finding.tracks[0], view.monotonic)
+
+    def follow(self, track: Track, now: float) -> None:
+        self.seen, self.box = now, track.detection.box
 
     def state(self, now: float) -> JsonObject:
         return {
@@ -95,8 +106,8 @@ class _Incident:
             "tracks": sorted(self.tracks),
             "last_s": round(now - self.last, 3),
             "last_at": self.last_at.isoformat(),
-            "foot": [round(value, 1) for value in self.foot],
-            "height": round(self.height, 1),
+            "seen_s": round(now - self.seen, 3),
+            "box": [round(value, 1) for value in self.box],
             "told_s": round(now - self.told, 3),
             "told_strength": round(self.told_strength, 3),
         }
@@ -105,8 +116,8 @@ class _Incident:
 class Incidents:
     """The open happenings of one camera.
 
-    One for each rule, zone and track; a new track that begins where an incident's own tracks were
-    last seen, soon after, continues it, so that a flickering detection makes no second event.
+    One for each rule, zone and visit: a new track that begins where an incident's own tracks were
+    seen a moment before continues it, so that a flickering detection makes no second event.
 
     Args:
         quiet_s: an incident is over after so long without a finding.
@@ -127,10 +138,14 @@ class Incidents:
         """What opens, changes and closes at this view."""
         self._now = view.monotonic
         if self._saved:
-            self._resume(view)
+            self._resume()
+        for track in view.tracks:
+            for known in self._open:
+                if track.id in known.tracks:
+                    known.follow(track, self._now)
         actions: list[Action] = []
         for finding in findings:
-            incident = self._of_track(finding) or self._continued(finding)
+            incident = self._of_track(finding) or self._continued(view, finding)
             if incident is None:
                 actions.append(self._opened(view, finding))
                 continue
@@ -142,7 +157,7 @@ class Incidents:
                 incident.news = False
                 incident.told, incident.told_strength = self._now, finding.strength
                 actions.append(Update(incident.id, finding))
-        return actions + self._over()
+        return actions + self._over(patient(self._quiet_s, view.period_s))
 
     def close_all(self, reason: Reason) -> list[Action]:
         """Close what is open: the view broke off (`discontinuity`), or the camera `stopped`."""
@@ -169,7 +184,7 @@ class Incidents:
         """
         self._saved = state["open"]
 
-    def _resume(self, view: View) -> None:
+    def _resume(self) -> None:
         self._resume_until = self._now + RESUME_WITHIN_S
         self._open += [
             _Incident(
@@ -179,8 +194,8 @@ class Incidents:
                 tracks=set(saved["tracks"]),
                 last=self._now - saved["last_s"],
                 last_at=datetime.fromisoformat(saved["last_at"]),
-                foot=(saved["foot"][0], saved["foot"][1]),
-                height=saved["height"],
+                seen=self._now - saved["seen_s"],
+                box=Box(*saved["box"]),
                 told=self._now - saved["told_s"],
                 told_strength=saved["told_strength"],
                 restored=True,
@@ -193,17 +208,23 @@ class Incidents:
         ids = {track.id for track in finding.tracks}
         return next((i for i in self._of_rule(finding) if i.tracks & ids), None)
 
-    def _continued(self, finding: Finding) -> _Incident | None:
+    def _continued(self, view: View, finding: Finding) -> _Incident | None:
         """The nearest incident that this new track may go on with."""
         track = finding.tracks[0]
+        box = track.detection.box
+        # A track begins at its second look.
+        within_s = patient(JOIN_WITHIN_S, view.period_s) + view.period_s
         near = []
         for incident in self._of_rule(finding):
-            if not incident.restored and track.first_seen <= incident.last:
-                continue  # both were there at once: two different things
-            gap = max(self._now - incident.last, 0.0)
-            height = max(incident.height, track.detection.box.height)
-            distance = math.dist(incident.foot, track.detection.box.foot)
-            if distance <= (JOIN_REACH + JOIN_SPEED * gap) * height:
+            # If both were there at once, or one long after the other, they are two visitors.
+            same_visit = incident.restored or 0 < track.first_seen - incident.seen <= within_s
+            if not same_visit or len(incident.tracks) >= MOST_TRACKS:
+                continue
+            if _at_edge(incident.box, view.size) and iou(incident.box, box) < SAME_PLACE:
+                continue
+            height = max(incident.box.height, box.height)
+            distance = math.dist(incident.box.foot, box.foot)
+            if distance <= (JOIN_REACH + JOIN_SPEED * (self._now - incident.seen)) * height:
                 near.append((distance, incident))
         return min(near, key=lambda pair: pair[0])[1] if near else None
 
@@ -212,7 +233,6 @@ class Incidents:
         return [incident for incident in self._open if (incident.rule, incident.zone) == key]
 
     def _opened(self, view: View, finding: Finding) -> Open:
-        box = finding.tracks[0].detection.box
         incident = _Incident(
             id=self._new_id(),
             rule=finding.rule,
@@ -220,8 +240,8 @@ class Incidents:
             tracks={track.id for track in finding.tracks},
             last=view.monotonic,
             last_at=view.captured_at,
-            foot=box.foot,
-            height=box.height,
+            seen=view.monotonic,
+            box=finding.tracks[0].detection.box,
             told=view.monotonic,
             told_strength=finding.strength,
         )
@@ -232,16 +252,23 @@ class Incidents:
         stronger = finding.strength >= incident.told_strength + STRONGER
         return (incident.news or stronger) and self._now - incident.told >= UPDATE_EVERY_S
 
-    def _over(self) -> list[Action]:
+    def _over(self, quiet_s: float) -> list[Action]:
         closed: list[Action] = []
         kept = []
         for incident in self._open:
             if incident.restored and self._now < self._resume_until:
                 kept.append(incident)
-            elif incident.restored or self._now - incident.last >= self._quiet_s:
+            elif incident.restored or self._now - incident.last >= quiet_s:
                 reason: Reason = "restarted" if incident.restored else "quiet"
                 closed.append(Close(incident.id, incident.last_at, reason))
             else:
                 kept.append(incident)
         self._open = kept
         return closed
+
+
+def _at_edge(box: Box, size: Size) -> bool:
+    width, height = size
+    return (
+        min(box.x1, width - box.x2) <= EDGE * width or min(box.y1, height - box.y2) <= EDGE * height
+    )

@@ -8,32 +8,31 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
+from uuid import uuid4
 
 from pipeline import instance
-from pipeline.bus.subscribe import subscribe, subscribe_async
+from pipeline.bus.subscribe import stream_now, subscribe, subscribe_async
 from pipeline.config import Config
 from pipeline.configfile import read_config, validate
 from pipeline.errors import BusError, VigilError
+from pipeline.following import Following
 from pipeline.health import CameraState, CameraStatus
-from pipeline.redact import redact, url_secrets
+from pipeline.plan import plan
+from pipeline.redact import redact
 from pipeline.store import Store
-from pipeline.supervisor import Infos, Spec, Supervisor, WorkerStatus
-from pipeline.types import Event
-from pipeline.workers.link import Order
+from pipeline.supervisor import Supervisor, WorkerStatus
+from pipeline.types import Event, EventEnded
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 START_S = 20.0
 """So long the embedded Redis may take to answer."""
-CLOCK_SKEW = timedelta(minutes=2)
 POLL_S = 0.5
-"""How often a waiting `events` looks whether a worker has failed."""
+"""How often a waiting `events` looks whether there is reason to wait."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,7 @@ class Pipeline:
         self.config_path: Path | None = None
         self._lock = instance.DataLock(config.data)
         self._supervisor: Supervisor | None = None
-        self._redis_url: str | None = None
-        self._started = datetime.now(UTC)
+        self._begin = "0"
 
     @classmethod
     def from_yaml(cls, path: Path | str) -> Self:
@@ -99,19 +97,19 @@ class Pipeline:
             StoreError: the data folder cannot be used, or is in use.
             WorkerError: a worker could not start.
         """
+        if self._supervisor is not None:
+            raise VigilError("The pipeline is running already.")
         self._lock.acquire()
-        self._started = datetime.now(UTC)
         try:
-            Store.open(self.config.data).close()
-            embedded = self.config.redis.get_secret_value() == "embedded"
-            self._supervisor = Supervisor(plan(self.config), pass_fds=(self._lock.fd,))
-            self._supervisor.start()
-            if embedded:
-                url = str(self._supervisor.wait_info("embedded", START_S)["url"])
-            else:
-                url = self.config.redis.get_secret_value()
-            self._redis_url = url
-            instance.announce(self._note(url, embedded))
+            with Store.open(self.config.data) as store:
+                self._end_forgotten(store)
+            supervisor = Supervisor(plan(self.config, run=uuid4().hex), pass_fds=(self._lock.fd,))
+            supervisor.start()
+            self._supervisor = supervisor
+            if self._embedded:
+                supervisor.wait_info("embedded", START_S)
+            self._begin = stream_now(self.redis_url)
+            self._announce()
         except BaseException:
             self.stop()
             raise
@@ -131,23 +129,26 @@ class Pipeline:
 
     @property
     def redis_url(self) -> str:
-        """Where events are published; may hold a password."""
-        return self._running(self._redis_url)
+        """Where events are published now; may hold a password."""
+        supervisor = self._running()
+        if self._embedded:
+            return str(supervisor.info("embedded")["url"])
+        return self.config.redis.get_secret_value()
 
     @property
     def finished(self) -> bool:
         """Whether every camera was a film and has ended."""
-        return self._running(self._supervisor).finished
+        return self._running().finished
 
     def check(self) -> None:
         """Raises: WorkerError: a worker has failed for good."""
-        failure = self._running(self._supervisor).failure
+        failure = self._running().failure
         if failure is not None:
             raise failure
 
     def status(self) -> Status:
         """How cameras and workers are now."""
-        workers = self._running(self._supervisor).status()
+        workers = self._running().status()
         cameras = {
             key: CameraStatus(state=CameraState.CONNECTING)
             for members in self.config.watch_groups().values()
@@ -164,46 +165,44 @@ class Pipeline:
     def events(self, timeout: float | None = None) -> Iterator[Event]:
         """Every version of every event since the start, as it is published.
 
-        Ends after `timeout` seconds without one, and when all cameras were films and have ended.
-        While Redis is away it waits: events are in the store meanwhile.
+        Ends after `timeout` seconds without one, when all cameras were films and have ended, and
+        when the pipeline is stopped. While Redis is away it waits: events are in the store then.
 
         Raises:
             WorkerError: a worker has failed for good.
         """
-        quiet = self._quiet_watch(timeout)
-        while not quiet.due():
+        following = Following(self._running(), timeout)
+        while not following.over():
+            url = self.redis_url
             try:
                 for event in subscribe(
-                    self.redis_url, after=self._begin(), stop=quiet.due, poll_s=POLL_S
+                    url, after=self._begin, stop=self._stop(following, url), poll_s=POLL_S
                 ):
-                    if self._own(event):
-                        quiet.reset()
+                    if self._own(event) and following.is_new(event):
                         yield event
             except BusError as error:
                 logger.warning("%s", error)
                 time.sleep(POLL_S)
-        if not quiet.stopped:
-            self.check()
+        following.check()
 
     async def events_async(
         self,
         timeout: float | None = None,  # noqa: ASYNC109 (a quiet time, not a deadline)
     ) -> AsyncIterator[Event]:
         """As `events`, for asyncio."""
-        quiet = self._quiet_watch(timeout)
-        while not quiet.due():
+        following = Following(self._running(), timeout)
+        while not following.over():
+            url = self.redis_url
             try:
                 async for event in subscribe_async(
-                    self.redis_url, after=self._begin(), stop=quiet.due, poll_s=POLL_S
+                    url, after=self._begin, stop=self._stop(following, url), poll_s=POLL_S
                 ):
-                    if self._own(event):
-                        quiet.reset()
+                    if self._own(event) and following.is_new(event):
                         yield event
             except BusError as error:
                 logger.warning("%s", error)
                 await asyncio.sleep(POLL_S)
-        if not quiet.stopped:
-            self.check()
+        following.check()
 
     def __enter__(self) -> Self:
         self.start()
@@ -229,90 +228,51 @@ class Pipeline:
     ) -> None:
         await asyncio.to_thread(self.stop)
 
+    @property
+    def _embedded(self) -> bool:
+        return self.config.redis.get_secret_value() == "embedded"
+
+    def _stop(self, following: Following, url: str) -> Callable[[], bool]:
+        """Whether a subscription to `url` is over: nothing more to come, or the server moved."""
+
+        def stop() -> bool:
+            if following.over():
+                return True
+            if self.redis_url == url:
+                return False
+            self._announce()
+            return True
+
+        return stop
+
     def _own(self, event: Event) -> bool:
         """Others may publish to the same Redis."""
-        return (
-            event.site == self.config.site
-            and event.camera in self.config.cameras
-            and event.updated_at >= self._started
-        )
+        return event.site == self.config.site and event.camera in self.config.cameras
 
-    def _begin(self) -> str:
-        """The stream entry to read after; its ids begin with the server's clock, which may be
-        behind this machine's."""
-        return f"{int((self._started - CLOCK_SKEW).timestamp() * 1000)}-0"
+    def _end_forgotten(self, store: Store) -> None:
+        """End the open events of cameras that nobody watches any more."""
+        watched = {key for keys in self.config.watch_groups().values() for key in keys}
+        now = datetime.now(UTC)
+        for camera in store.cameras_with_open_events() - watched:
+            for event in store.open_events(camera):
+                over = EventEnded(ended=max(event.updated_at, event.started), reason="restarted")
+                store.amend(event.id, over, now=now)
 
-    def _quiet_watch(self, timeout: float | None) -> _Quiet:
-        supervisor = self._running(self._supervisor)
-        return _Quiet(timeout, supervisor)
-
-    def _running(self, value: T | None) -> T:
-        if value is None:
+    def _running(self) -> Supervisor:
+        if self._supervisor is None:
             raise VigilError("The pipeline is not running; use it in a `with` statement.")
-        return value
+        return self._supervisor
 
-    def _note(self, url: str, embedded: bool) -> instance.Instance:
-        holds_secret = bool(url_secrets(url)) or redact(url) != url
-        return instance.Instance(
-            pid=os.getpid(),
-            data=str(self.config.data.resolve()),
-            site=self.config.site,
-            config=None if self.config_path is None else str(self.config_path),
-            redis=None if holds_secret else url,
-            started=datetime.now(UTC),
+    def _announce(self) -> None:
+        """Leave the note by which `vigil subscribe` finds this pipeline."""
+        url = self.redis_url
+        instance.announce(
+            instance.Instance(
+                pid=os.getpid(),
+                data=str(self.config.data.resolve()),
+                site=self.config.site,
+                config=None if self.config_path is None else str(self.config_path),
+                redis=None if redact(url) != url else url,
+                started=datetime.now(UTC),
+            )
         )
-
-
-class _Quiet:
-    """Decides when a subscription is over: quiet for too long, a failure, or nothing to come."""
-
-    DRAIN_S = 2.0
-    """After the last film's end, events still in the store are on their way for so long."""
-
-    def __init__(self, timeout: float | None, supervisor: Supervisor) -> None:
-        self._timeout = timeout
-        self._supervisor = supervisor
-        self.reset()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the pipeline was stopped meanwhile, from another thread."""
-        return self._supervisor.stopping
-
-    def reset(self) -> None:
-        self._since = time.monotonic()
-
-    def due(self) -> bool:
-        quiet = time.monotonic() - self._since
-        if self._supervisor.stopping or self._supervisor.failure is not None:
-            return True
-        if self._supervisor.finished and quiet > self.DRAIN_S:
-            return True
-        return self._timeout is not None and quiet > self._timeout
-
-
-def plan(config: Config) -> list[Spec]:
-    """The workers of an installation and what each is told."""
-
-    def order(name: str, **options: Any) -> Callable[[Infos], Order]:
-        return lambda infos: Order(name=name, config=config, options=options)
-
-    def publish_order(infos: Infos) -> Order:
-        url = infos["embedded"]["url"] if embedded else config.redis.get_secret_value()
-        return Order(name="publish", config=config, options={"redis": url})
-
-    embedded = config.redis.get_secret_value() == "embedded"
-    specs = [
-        Spec("watch", f"watch-{group}", order(f"watch-{group}", cameras=cameras), stop_s=2.0)
-        for group, cameras in config.watch_groups().items()
-    ]
-    if config.describer is not None:
-        specs.append(Spec("judge", "judge", order("judge"), tier=1, stop_s=0.8))
-    needs = ("embedded",) if embedded else ()
-    specs.append(Spec("publish", "publish", publish_order, needs=needs, tier=2, stop_s=1.2))
-    if embedded:
-        folder = str(config.data / "redis")
-        specs.append(
-            Spec("embedded", "embedded", order("embedded", folder=folder), tier=3, stop_s=0.9)
-        )
-    return specs

@@ -7,9 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from pipeline.types import Detection, Event, Finding, Frame, Image, Scene, Track, Verdict, View
+from pipeline.types import Detection, Finding, Frame, Image, Scene, Verdict, View
 
 JsonObject = Mapping[str, Any]
+
+RESUME_WITHIN_S = 15.0
+"""After a restart, what was followed before goes on if it is found again within so long: a worker
+that starts anew and opens its camera takes 3 to 10 s, and who was gone for longer has left."""
+PATIENT_LOOKS = 2.5
+
+
+def patient(limit_s: float, period_s: float) -> float:
+    """A limit in seconds, or two and a half looks where looks are rarer than that: what was
+    missed in one look must not be over."""
+    return max(limit_s, PATIENT_LOOKS * period_s)
 
 
 class Source(Protocol):
@@ -44,20 +55,6 @@ class Detector(Protocol):
     def close(self) -> None: ...
 
 
-class Tracker(Protocol):
-    """Joins detections over time."""
-
-    def update(
-        self, frame: Frame, detections: Sequence[Detection]
-    ) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
-        """The tracks seen in this frame, and those given up at it (`lost` true)."""
-        ...
-
-    def reset(self) -> tuple[Track, ...]:
-        """Give up all tracks (after a discontinuity) and return them as lost."""
-        ...
-
-
 class Rule(Protocol):
     """Decides from views alone; time comes in with them."""
 
@@ -89,12 +86,6 @@ class Describer(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-class Sink(Protocol):
-    """Takes events that are already committed."""
-
-    def send(self, event: Event) -> None: ...
 
 
 class Media(Protocol):

@@ -7,12 +7,15 @@ from urllib.parse import quote, unquote, urlsplit
 
 HIDDEN = "***"
 
-# Userinfo of any URL in running text. A password may hold an unescaped / or @, so all up to the
-# last @ is taken for it: an address shown too short is better than half a password.
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<info>[^\s'\"]*)@")
-# the names under which cameras and brokers take secrets in a query string
+# Userinfo of any URL in running text. A password may hold an unescaped / or @ or a quote, so all up
+# to the last @ of the word is taken for it: an address shown too short beats half a password.
+_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<info>\S*)@")
+# The names under which cameras, recorders and brokers take secrets: in a query, between slashes,
+# underscores or semicolons.
 _QUERY = re.compile(
-    r"(?P<key>[?&](?:pass(?:word|wd)?|pwd|secret|token|auth|api_?key|key|signature)=)[^&\s'\"#]+",
+    r"(?P<key>(?<![A-Za-z])(?:login_?)?"
+    r"(?:pass?(?:word|wd|phrase)?|pwd|(?:access_?)?token|secret|auth|(?:api_?)?key|signature)=)"
+    r"[^&;\s'\"#]+",
     re.IGNORECASE,
 )
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,10 @@ CRASH_WINDOW_S = 60.0
 """More than `MAX_CRASHES` within the window is a failure for good."""
 FIRST_DELAY_S = 0.25
 """Pause before the second restart within the window; it doubles with each further one."""
+
+POLL_S = 0.1
+LATE_S = 5.0
+"""A supervisor that was away for longer cannot tell who was silent."""
 
 Infos = Mapping[str, Mapping[str, Any]]
 
@@ -70,6 +75,8 @@ class _Slot:
     restarts: int = 0
     crashes: deque[float] = field(default_factory=deque)
     failure: str | None = None
+    misinformed: bool = False
+    """It was asked to stop, to be told something else."""
 
 
 class Supervisor:
@@ -126,8 +133,14 @@ class Supervisor:
         if self._failure is not None:
             raise self._failure
         if not slot.ready:
-            raise WorkerError(name, f"Worker {name} was not ready within {timeout_s:.0f} s.")
+            told = slot.heartbeat.message if slot.heartbeat else None
+            why = told or "look at the log for why"
+            raise WorkerError(name, f"Worker {name} was not ready within {timeout_s:.0f} s: {why}")
         return slot.info
+
+    def info(self, name: str) -> Mapping[str, Any]:
+        """What a worker told when it last became ready; empty before."""
+        return self._slots[name].info
 
     def stop(self) -> bool:
         """Stop all workers tier by tier; True if every one ended in order."""
@@ -144,35 +157,53 @@ class Supervisor:
 
     def _stop_tier(self, slots: Sequence[_Slot]) -> bool:
         in_order = True
-        children = [(slot.spec, slot.child) for slot in slots if slot.child is not None]
+        children = [(slot, slot.child) for slot in slots if slot.child is not None]
         for _, child in children:
             child.ask_to_stop()
-        until = time.monotonic() + max((spec.stop_s for spec, _ in children), default=0.0)
-        for _, child in children:
+        until = time.monotonic() + max((slot.spec.stop_s for slot, _ in children), default=0.0)
+        for slot, child in children:
             status = child.wait(max(0.0, until - time.monotonic()))
             if status is None:
-                logger.warning("Worker %s did not stop in time and was killed.", child.name)
                 child.kill()
-            elif status != 0:
+            if status is None and slot.ready:
+                logger.warning("Worker %s did not stop in time and was killed.", child.name)
+            elif status:
                 logger.warning("Worker %s ended with status %d.", child.name, status)
-            in_order &= status == 0
+            # One that was not ready yet had nothing to put in order.
+            in_order &= status == 0 or not slot.ready
             child.release()
         for slot in slots:
             slot.child, slot.ready = None, False
         return in_order
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            now = time.monotonic()
-            for slot in self._slots.values():
-                self._start_if_due(slot, now)
-                self._check_silence(slot, now)
-            try:
-                item = self._inbox.get(timeout=0.1)
-            except queue.Empty:
-                continue
-            if item is not None:
-                self._take(*item)
+        try:
+            while not self._stopping.is_set():
+                self._step()
+        except Exception as error:
+            # Nobody else would notice that it is gone.
+            logger.error("The supervisor failed", exc_info=error)
+            self._fail(WorkerError("supervisor", f"The supervisor failed: {error!r}"))
+
+    def _step(self) -> None:
+        """Start what is due, take in all that was said, then look who is silent."""
+        began = time.monotonic()
+        for slot in self._slots.values():
+            self._start_if_due(slot, began)
+        with suppress(queue.Empty):
+            self._took(self._inbox.get(timeout=POLL_S))
+            while True:
+                self._took(self._inbox.get_nowait())
+        now = time.monotonic()
+        late = now - began > LATE_S
+        for slot in self._slots.values():
+            # Who was stopped itself, as by Ctrl-Z, has heard nobody meanwhile.
+            slot.heard = now if late else slot.heard
+            self._check_silence(slot, now)
+
+    def _took(self, item: tuple[Child, Message | None] | None) -> None:
+        if item is not None:
+            self._take(*item)
 
     def _start_if_due(self, slot: _Slot, now: float) -> None:
         if slot.child is not None or slot.start_at is None or now < slot.start_at:
@@ -181,10 +212,14 @@ class Supervisor:
         if not all(other.ready for other in needed.values()):
             return
         slot.told = {name: other.info for name, other in needed.items()}
-        slot.child = Child(
-            slot.spec.kind, slot.spec.order(slot.told), self._receive, self._pass_fds
-        )
-        slot.heard, slot.start_at, slot.failure = now, None, None
+        slot.heard, slot.start_at, slot.failure, slot.misinformed = now, None, None, False
+        try:
+            slot.child = Child(
+                slot.spec.kind, slot.spec.order(slot.told), self._receive, self._pass_fds
+            )
+        except (OSError, RuntimeError) as error:
+            # No process or thread can be had right now.
+            self._crashed(slot, f"it could not be started ({error})", "not started")
 
     def _receive(self, child: Child, message: Message | None) -> None:
         self._inbox.put((child, message))
@@ -214,6 +249,7 @@ class Supervisor:
         for slot in self._slots.values():
             if slot.child and name in slot.told and slot.told[name] != self._slots[name].info:
                 logger.info("Worker %s starts anew, since %s has moved.", slot.spec.name, name)
+                slot.misinformed = True
                 slot.child.ask_to_stop()
 
     def _ended(self, slot: _Slot, child: Child) -> None:
@@ -223,12 +259,16 @@ class Supervisor:
             child.kill()
         child.release()
         slot.child, slot.ready = None, False
-        name, now = slot.spec.name, time.monotonic()
         if slot.failure is not None:
-            self._fail(WorkerError(name, slot.failure))
-            return
-        if slot.finished and status == 0:
-            return
+            self._fail(WorkerError(slot.spec.name, slot.failure))
+        elif slot.misinformed:
+            slot.start_at = time.monotonic()
+        elif not (slot.finished and status == 0):
+            self._crashed(slot, child.last_words(), f"status {status}")
+
+    def _crashed(self, slot: _Slot, last_words: str, how: str) -> None:
+        """Start it again, or give up on one that ends too often."""
+        name, now = slot.spec.name, time.monotonic()
         slot.crashes.append(now)
         while now - slot.crashes[0] > CRASH_WINDOW_S:
             slot.crashes.popleft()
@@ -237,7 +277,7 @@ class Supervisor:
                 WorkerError(
                     name,
                     f"Worker {name} ended {len(slot.crashes)} times within "
-                    f"{CRASH_WINDOW_S:.0f} s, at last with: {child.last_words()}",
+                    f"{CRASH_WINDOW_S:.0f} s, at last with: {last_words}",
                 )
             )
             return
@@ -245,9 +285,9 @@ class Supervisor:
         slot.restarts += 1
         slot.start_at = now + delay
         logger.warning(
-            "Worker %s ended (status %s) and is started again%s.",
+            "Worker %s ended (%s) and is started again%s.",
             name,
-            status,
+            how,
             f" in {delay:g} s" if delay else "",
         )
 

@@ -18,18 +18,16 @@ from typing import Any
 import numpy as np
 
 from pipeline.geometry import iou
-from pipeline.protocols import JsonObject
+from pipeline.protocols import RESUME_WITHIN_S, JsonObject, patient
 from pipeline.types import Box, Detection, Frame, PathPoint, Track
 
 LOST_AFTER_S = 2.0
-"""A track that was not seen for longer is given up."""
+"""A track that was not seen for longer, nor in two looks, is given up."""
 PATH_POINTS = 64
 STILL_AFTER_S = 2.0
 """A track is stationary once its foot has kept to one place for so long..."""
 STILL_REACH = 0.25
 """...within so many of its box heights (half a metre, for a standing person)."""
-RESUME_WITHIN_S = 15.0
-"""After a restart, a track last seen longer ago is not taken up again."""
 RESUME_IOU = 0.3
 RESUME_REACH = 1.0
 """A new track this many box heights from a restored one's foot may be it..."""
@@ -76,12 +74,17 @@ class Tracking:
         self._lives: dict[tuple[str, int], _Life] = {}
         self._next_id = 1
         self._last = -math.inf
+        self._lost_after_s = LOST_AFTER_S
         self._past = _Past()
 
     def update(
-        self, frame: Frame, detections: Sequence[Detection]
+        self, frame: Frame, detections: Sequence[Detection], period_s: float = 0.0
     ) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
-        """The tracks seen in this frame, by id, and those given up at it (`lost` true)."""
+        """The tracks seen in this frame, by id, and those given up at it (`lost` true).
+
+        `period_s` is how many seconds lie between two looks lately.
+        """
+        self._lost_after_s = patient(LOST_AFTER_S, period_s)
         # The library warns and stands still when time does; two frames of one moment are no fault.
         now = max(frame.monotonic, self._last + 1e-3)
         self._last = now
@@ -131,6 +134,7 @@ class Tracking:
         tracker = self._families[family]
         if tracker is None:
             tracker = self._families[family] = self._tracker()
+        tracker.maximum_time_without_update = self._lost_after_s
         own = [detection for detection in detections if _family(detection.label) == family]
         answer = tracker.update(
             Detections(

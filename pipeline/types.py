@@ -128,14 +128,18 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a rule sees of one moment. `captured_at` is in the site's time zone, for sentences."""
+    """What a rule sees of one moment. `captured_at` is in the site's time zone, for sentences.
+
+    `period_s` is how many seconds lie between two looks lately: rules that wait for something to
+    end wait longer where looks are rare (`protocols.patient`).
+    """
 
     camera: str
     camera_name: str
     size: Size
     captured_at: datetime
     monotonic: float
-    pts: float
+    period_s: float = 0.0
     tracks: tuple[Track, ...] = ()
     lost: tuple[Track, ...] = ()
     zones: Mapping[str, Zone] = field(default_factory=dict)
@@ -252,13 +256,6 @@ class Verdict(Wire):
     error_code: str | None = None
 
 
-class Links(Wire):
-    """Addresses of an event on this installation's page; None where no page runs."""
-
-    page: str | None = None
-    image: str | None = None
-
-
 class Event(Wire):
     """One happening at one camera, as known at `version`; every version is a whole snapshot.
 
@@ -294,7 +291,6 @@ class Event(Wire):
     ended: AwareDatetime | None = None
     updated_at: AwareDatetime
     images: tuple[SceneImage, ...] = ()
-    links: Links = Links()
 
 
 def combined_score(scores: Mapping[str, float]) -> float:

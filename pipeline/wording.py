@@ -19,12 +19,18 @@ _OWN = re.compile(
     r"^(at|behind|below|beside|by|in|inside|near|next|on|opposite|outside|over|under) "
 )
 _SOUNDS_LIKE_YOU = ("eu", "one", "uni", "use", "usu", "uti", "ute")
+_PAIRS = ("scissors", "skis")
+_UNCOUNTED = ("broccoli",)
 _SILENT_H = ("heir", "honest", "honour", "hour")
 
 
 def article(noun: str) -> str:
-    """The noun with `a` or `an`, chosen by its first sound."""
+    """The noun with `a` or `an`, chosen by its first sound; *a pair of skis*, and *broccoli*."""
     word = noun.lower()
+    if word in _UNCOUNTED:
+        return noun
+    if word in _PAIRS:
+        return f"a pair of {noun}"
     vowel = word.startswith(("a", "e", "i", "o", "u")) and not word.startswith(_SOUNDS_LIKE_YOU)
     return f"an {noun}" if vowel or word.startswith(_SILENT_H) else f"a {noun}"
 

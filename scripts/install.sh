@@ -73,7 +73,7 @@ if [ ! -x .venv/bin/python ]; then
     "$python" -m venv .venv || fail "the virtual environment could not be made; apt-get install python3-venv."
 fi
 case $what in
-core) say "Installing the core: about 1.1 GB, one to five minutes" ;;
+core) say "Installing the core: about 1 GB, one to five minutes" ;;
 *) say "Installing the core, torch and transformers: about 6.5 GB, three to fifteen minutes" ;;
 esac
 export PIP_DISABLE_PIP_VERSION_CHECK=1

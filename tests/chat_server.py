@@ -32,11 +32,13 @@ class Request:
 
 
 class ChatServer:
-    """`answer` gets each chat request; `models` is what the server lists, None for a 404."""
+    """`answer` gets each chat request; `models` is what the server lists, None for a 404, and
+    `failing_models` a status that it gives instead."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.models: list[str] | None = ["tiny"]
+        self.failing_models: int | None = None
         self.answer: Callable[[Any], Reply] = lambda request: completion("Yes")
         self.released = threading.Event()
         self.url = ""
@@ -48,6 +50,8 @@ class ChatServer:
     def respond(self, request: Request) -> Reply:
         self.requests.append(request)
         if request.path.endswith("/models"):
+            if self.failing_models is not None:
+                return Reply(b"not now", self.failing_models)
             if self.models is None:
                 return Reply(b"not found", 404)
             return Reply(json.dumps({"data": [{"id": name} for name in self.models]}).encode())

@@ -84,7 +84,6 @@ def view(at: float, tracks: Iterable[Track] = (), zones: Mapping[str, Zone] | No
         size=SIZE,
         captured_at=BEGIN + timedelta(seconds=at),
         monotonic=5000.0 + at,
-        pts=at,
         tracks=tuple(tracks),
         zones=zones or {},
     )

@@ -32,7 +32,7 @@ def is_local(host: Any) -> bool:
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in ("socket.connect", "socket.sendto"):
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
         address = arguments[1]
         host = address[0] if isinstance(address, tuple) else None
     elif event in ("socket.getaddrinfo", "socket.gethostbyname"):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.geometry import clipped_fractions, edge_distance, inside, iou, to_fractions
+from pipeline.geometry import clipped_fractions, edge_distance, inside, iou
 from pipeline.types import Box
 
 SQUARE = [(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)]
@@ -47,10 +47,6 @@ def test_a_polygon_with_a_repeated_corner_has_a_distance_too():
 def test_the_distance_to_a_polygon_grows_no_faster_than_one_walks(a, b):
     walked = ((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5
     assert abs(edge_distance(a, NOTCHED) - edge_distance(b, NOTCHED)) <= walked + 1e-6
-
-
-def test_fractions_are_of_the_pictures_own_size():
-    assert to_fractions((320.0, 120.0), (640, 480)) == (0.5, 0.25)
 
 
 def test_a_box_beyond_the_picture_is_cut_at_its_edges():

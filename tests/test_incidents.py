@@ -1,55 +1,16 @@
 from __future__ import annotations
 
-import itertools
 import json
 import uuid
-from collections.abc import Iterable, Sequence
 
 import handmade
 import pytest
 from handmade import times, view
+from playing import finding, incidents, kinds, play
 
-from pipeline.incidents import Action, Close, Incidents, Open, Update, uuid7
+from pipeline.incidents import Close, Incidents, Open, Update, uuid7
+from pipeline.protocols import RESUME_WITHIN_S
 from pipeline.types import Finding
-
-
-def incidents() -> Incidents:
-    numbers = itertools.count(1)
-    return Incidents(new_id=lambda: f"incident-{next(numbers)}")
-
-
-def finding(
-    track: int,
-    at: float,
-    *,
-    x: float = 500,
-    since: float = 0.0,
-    strength: float = 0.5,
-    rule: str = "lawn",
-) -> Finding:
-    return Finding(
-        rule=rule,
-        tracks=(handmade.track(track, x, 800, at=at, since=since),),
-        zone="lawn",
-        started=5000.0 + since,
-        rule_reason="A person is on the lawn, 02:14.",
-        strength=strength,
-        evidence={},
-        question="Is a person on the lawn?",
-    )
-
-
-def play(
-    happening: Incidents, moments: Iterable[float], found: object = lambda _: []
-) -> list[tuple[float, Action]]:
-    """What happens when, `found` giving each moment's findings."""
-    return [
-        (round(at, 1), action) for at in moments for action in happening.update(view(at), found(at))
-    ]
-
-
-def kinds(happened: Sequence[tuple[float, Action]]) -> list[tuple[float, str, str]]:
-    return [(at, type(act).__name__, act.incident_id) for at, act in happened]
 
 
 def test_one_happening_opens_once_and_closes_when_it_has_been_quiet():
@@ -95,10 +56,10 @@ def test_one_track_under_two_rules_is_two_happenings():
 
 def test_a_new_track_where_the_old_one_was_lost_goes_on_with_its_happening():
     def found(at: float) -> list[Finding]:
-        return [finding(1, at)] if at < 3.1 else [finding(2, at, x=600, since=5.0)][: at >= 5.4]
+        return [finding(1, at)] if at < 3.1 else [finding(2, at, x=600, since=4.2)][: at >= 4.6]
 
     happened = play(incidents(), times(0, 8), found)
-    assert kinds(happened) == [(0.0, "Open", "incident-1"), (5.4, "Update", "incident-1")]
+    assert kinds(happened) == [(0.0, "Open", "incident-1"), (4.6, "Update", "incident-1")]
 
 
 def test_a_new_track_far_away_is_a_happening_of_its_own():
@@ -175,17 +136,17 @@ def test_after_a_restart_a_happening_that_is_found_again_goes_on_under_its_id():
     before = incidents()
     play(before, times(0, 5), lambda at: [finding(1, at)])
     happened = play(
-        restarted(before), times(100, 115), lambda at: [finding(1, at)] if 108 < at < 110.1 else []
+        restarted(before), times(100, 120), lambda at: [finding(1, at)] if 113 < at < 115.1 else []
     )
-    assert kinds(happened) == [(113.0, "Close", "incident-1")]
+    assert kinds(happened) == [(118.0, "Close", "incident-1")]
     assert happened[0][1].reason == "quiet"
 
 
 def test_after_a_restart_one_that_is_not_found_again_closes_as_of_when_it_was_last_seen():
     before = incidents()
     play(before, times(0, 5), lambda at: [finding(1, at)])
-    happened = play(restarted(before), times(100, 115))
-    assert kinds(happened) == [(110.0, "Close", "incident-1")]
+    happened = play(restarted(before), times(100, 100 + RESUME_WITHIN_S + 5))
+    assert kinds(happened) == [(100 + RESUME_WITHIN_S, "Close", "incident-1")]
     close = happened[0][1]
     assert close.reason == "restarted"
     assert (close.at - handmade.BEGIN).total_seconds() == pytest.approx(5.0)

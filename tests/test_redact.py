@@ -21,6 +21,11 @@ from pipeline.redact import redact, url_secrets
         "rtsp://me:pa/ssesame@192.0.2.1/s",
         "http://192.0.2.1/video?user=me&password=sesame&x=1",
         "http://192.0.2.1/video?pwd=sesame",
+        "rtsp://192.0.2.1/user=admin_password=sesame_channel=1_stream=0.sdp",
+        "http://192.0.2.1/video?loginpas=sesame",
+        "http://192.0.2.1/video?access_token=sesame",
+        "http://192.0.2.1/video;password=sesame",
+        "rtsp://me:it'ssesame@192.0.2.1/s",
         "'rtsp://me:sesame@192.0.2.1/s'",
     ],
 )

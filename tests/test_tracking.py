@@ -92,6 +92,21 @@ def test_a_gap_shorter_than_the_limit_keeps_the_track():
     assert lost == []
 
 
+def test_where_looks_are_rare_a_missed_look_keeps_the_track_two_lose_it():
+    def ids(missed: tuple[float, ...]) -> set[int]:
+        tracker = tracking(0.2)
+        return {
+            track.id
+            for at in times(0, 60, 5.0)
+            for track in tracker.update(
+                handmade.frame(at), [] if at in missed else [person(500)], 5.0
+            )[0]
+        }
+
+    assert ids(missed=(20.0,)) == {1}
+    assert ids(missed=(20.0, 25.0, 30.0)) == {1, 2}
+
+
 def test_who_stays_away_is_lost_once_and_another_who_comes_has_another_id():
     seen, lost = walk(tracking(), times(0, 12), lambda at: [] if 1.1 < at < 6 else [person(500)])
     assert [(track.id, track.lost) for track in lost] == [(1, True)]
@@ -211,6 +226,20 @@ def test_after_a_long_pause_nobody_is_taken_for_somebody_from_before():
     seen, _ = walk(restarted(before, age_s=60.0), times(100, 101), lambda _: [person(200)])
     assert [track.id for track in seen[-1]] == [2]
     assert 5101.0 - seen[-1][0].first_seen < 1.0
+
+
+def test_after_a_restart_a_wide_box_that_still_overlaps_is_the_same_though_its_foot_is_far():
+    def gone_on(moved: float) -> int:
+        def car(left: float) -> list[Detection]:
+            return [Detection("car", 0.8, Box(left, 500, left + 400, 600))]
+
+        before = tracking()
+        walk(before, times(0, 3), lambda _: car(100))
+        seen, _ = walk(restarted(before, 0.2), times(100, 101), lambda _: car(100 + moved))
+        return seen[-1][0].id
+
+    assert gone_on(180) == 1
+    assert gone_on(260) == 2
 
 
 def test_after_a_restart_a_car_is_not_taken_for_the_person_who_stood_there():

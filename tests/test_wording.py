@@ -18,9 +18,12 @@ from pipeline.wording import article, clock, duration, place, sentence
         ("unicycle", "a unicycle"),
         ("hourglass", "an hourglass"),
         ("orange", "an orange"),
+        ("skis", "a pair of skis"),
+        ("scissors", "a pair of scissors"),
+        ("broccoli", "broccoli"),
     ],
 )
-def test_the_article_goes_by_the_sound(noun, said):
+def test_the_article_goes_by_the_sound_and_by_whether_there_can_be_one(noun, said):
     assert article(noun) == said
 
 

@@ -1,11 +1,10 @@
-"""What each stage costs on a film, frame by frame."""
+"""What each stage costs on a film: the product's own analysis, one look after the other."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -15,48 +14,22 @@ import platformdirs
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.detectors import load_detector
-from pipeline.incidents import Incidents
-from pipeline.rules import make_rule
+from pipeline.protocols import Detector
 from pipeline.sources import open_source
-from pipeline.tracking import Tracking
-from pipeline.types import Finding, Frame, View
+from pipeline.types import Frame
+from pipeline.workers.analysis import Analysis, Pace
 
 CAMERA = "film"
 STAGES = ("decode", "detect", "track", "rules")
 
 
-@dataclass
-class Stopwatch:
-    """Seconds spent in each stage, one figure a frame."""
-
-    clock: Callable[[], float] = time.perf_counter
-    spent: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in STAGES})
-
-    @contextmanager
-    def time(self, stage: str) -> Iterator[None]:
-        began = self.clock()
-        yield
-        self.spent[stage].append(self.clock() - began)
-
-    def figures(self) -> dict[str, dict[str, float]]:
-        """Median and 95th percentile of each stage, in milliseconds."""
-        return {
-            stage: {
-                "median_ms": round(median(values) * 1000, 3),
-                "p95_ms": round(quantiles(values, n=20)[-1] * 1000, 3),
-            }
-            for stage, values in self.spent.items()
-            if len(values) > 1
-        }
-
-
 def measure_stages(film: Path, *, frames: int, repeat: int) -> dict[str, Any]:
-    """Run `frames` frames of a film through decoding, detection, tracking and rules, one after
-    the other, `repeat` times.
+    """Run at most `frames` frames of a film through decoding and, those that are due at the
+    configured looks per second, through detection, tracking and rules; `repeat` times.
 
-    Returns the median and 95th percentile of each stage in milliseconds over all repetitions, and
-    the frames per second of each repetition. One frame is in work at a time, so the figures are
-    costs, not the throughput of several cameras.
+    Returns the median and 95th percentile of each stage in milliseconds over all repetitions
+    (decoding per frame, the others per look), and the frames per second of each repetition. One
+    frame is in work at a time, so the figures are costs, not the throughput of several cameras.
 
     Raises:
         SourceError: the film cannot be read.
@@ -77,58 +50,54 @@ def measure_stages(film: Path, *, frames: int, repeat: int) -> dict[str, Any]:
         folder=Path.cwd(),
     )
     shared = load_detector("openvino", platformdirs.user_cache_path("vigil") / "models")
-    watch = Stopwatch()
+    spent: dict[str, list[float]] = {stage: [] for stage in STAGES}
     rates = []
     with closing(shared):
         detector = shared.for_camera(CAMERA, config.cameras[CAMERA])
         for _ in range(repeat):
             began = time.perf_counter()
-            done = _run(config, detector, watch, frames)
+            done = _run(config, detector, spent, frames)
             rates.append(round(done / (time.perf_counter() - began), 2))
     return {
         "film": film.name,
-        "frames": len(watch.spent["detect"]),
+        "frames": len(spent["decode"]),
+        "looks": len(spent["detect"]),
         "repeat": repeat,
-        "stages": watch.figures(),
+        "stages": figures(spent),
         "frames_per_s": {"each": rates, "median": median(rates)},
     }
 
 
-def _run(config: Config, detector: Any, watch: Stopwatch, frames: int) -> int:
+def figures(spent: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
+    """Median and 95th percentile of each stage's seconds, in milliseconds."""
+    return {
+        stage: {
+            "median_ms": round(median(values) * 1000, 3),
+            "p95_ms": round(quantiles(values, n=20)[-1] * 1000, 3),
+        }
+        for stage, values in spent.items()
+        if len(values) > 1
+    }
+
+
+def _run(config: Config, detector: Detector, spent: dict[str, list[float]], frames: int) -> int:
     camera = config.cameras[CAMERA]
-    tracking = Tracking(fps=camera.detect.fps, confidence=camera.detect.confidence)
-    rules = [make_rule(key, rule, {}) for key, rule in camera.rules.items()]
-    incidents = Incidents()
+    analysis = Analysis(config, CAMERA, detector)
+    pace = Pace(camera.detect.fps)
     done = 0
     with closing(open_source(CAMERA, camera.address())) as source:
         stream = source.frames()
-        while done < frames:
-            with watch.time("decode"):
-                frame = next(stream, None)
-            if frame is None:
-                break
-            with watch.time("detect"):
-                found = detector.submit(frame).result()
-            with watch.time("track"):
-                seen, lost = tracking.update(frame, found)
-            view = _view(frame, seen, lost)
-            with watch.time("rules"):
-                findings: list[Finding] = []
-                for rule in rules:
-                    findings += rule.update(view)
-                incidents.update(view, findings)
+        while done < frames and (frame := _decoded(stream, spent["decode"])) is not None:
             done += 1
+            if pace.due(frame):
+                for stage, seconds in analysis.look(frame).spent.items():
+                    spent[stage].append(seconds)
     return done
 
 
-def _view(frame: Frame, seen: Any, lost: Any) -> View:
-    return View(
-        camera=CAMERA,
-        camera_name=CAMERA,
-        size=frame.size,
-        captured_at=frame.captured_at,
-        monotonic=frame.monotonic,
-        pts=frame.pts,
-        tracks=seen,
-        lost=lost,
-    )
+def _decoded(stream: Iterator[Frame], spent: list[float]) -> Frame | None:
+    began = time.perf_counter()
+    frame = next(stream, None)
+    if frame is not None:
+        spent.append(time.perf_counter() - began)
+    return frame

@@ -8,7 +8,10 @@ cut, and the store sends that again. Where the disk is full it stays up and refu
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import re
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +25,11 @@ from pipeline.errors import BusError
 PORT = 6390
 """Tried first; another one is taken, and kept, where this is in use."""
 _PORT = "port"
+_AOF_FOLDER = "appendonlydir"
+_DAMAGED = re.compile(r"append only file|AOF|RDB|checksum", re.IGNORECASE)
+"""What a server says that cannot read its own files."""
+
+logger = logging.getLogger(__name__)
 
 
 class EmbeddedRedis:
@@ -62,6 +70,17 @@ class EmbeddedRedis:
         end_orphan(self._folder)
         _turn_over_log(self._folder)
         program = server_binary()
+        url = self._try_ports(program)
+        if url is None and _put_damage_aside(self._folder):
+            url = self._try_ports(program)
+        if url is not None:
+            return url
+        raise BusError(
+            f"The embedded Redis could not start in {self._folder} ({_last_words(self._folder)}); "
+            f"see {LOG} there. The folder may be moved away: the events are in the store."
+        )
+
+    def _try_ports(self, program: Path) -> str | None:
         for port in _ports(self._folder, self._first_port):
             server = Server(program, self._folder, port)
             if server.ready():
@@ -71,11 +90,9 @@ class EmbeddedRedis:
                 return f"redis://{HOST}:{port}/0"
             server.stop()
             if _is_free(port):
-                break
-        raise BusError(
-            f"The embedded Redis could not start in {self._folder} ({_last_words(self._folder)}); "
-            f"see {LOG} there. The folder may be moved away: the events are in the store."
-        )
+                # It was not the port that it could not use.
+                return None
+        return None
 
     def alive(self) -> bool:
         """Whether the server runs and answers."""
@@ -149,6 +166,23 @@ def _turn_over_log(folder: Path) -> None:
     log = folder / LOG
     if log.exists():
         log.replace(folder / f"{LOG}.1")
+
+
+def _put_damage_aside(folder: Path) -> bool:
+    """Move a file that the server cannot read, as after a power cut, out of its way; whether
+    there was one. The store sends the events again."""
+    kept = folder / _AOF_FOLDER
+    if not kept.is_dir() or not _DAMAGED.search(_last_words(folder)):
+        return False
+    aside = folder / f"{_AOF_FOLDER}.damaged"
+    shutil.rmtree(aside, ignore_errors=True)
+    kept.rename(aside)
+    logger.warning(
+        "The embedded Redis could not read its own file, which is %s now; "
+        "the events that the store still has are sent again.",
+        aside,
+    )
+    return True
 
 
 def _last_words(folder: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline import telemetry
 from pipeline.errors import VigilError
 from pipeline.redact import redact
 
@@ -60,13 +61,11 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run a command; every expected mistake is one sentence and an exit status."""
-    from pipeline import telemetry
-
+    telemetry.switch_off()
     called = HOMES.get(sys.argv[1]) if len(sys.argv) > 1 else None
     for home in [called] if called else dict.fromkeys(HOMES.values()):
         importlib.import_module(f"pipeline.cli.{home}")
 
-    telemetry.switch_off()
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()

@@ -21,11 +21,17 @@ def _bench() -> None:
 
 @bench.command()
 def stages(
-    film: Annotated[Path, typer.Argument(help="A film to measure on.")],
+    film: Annotated[
+        Path | None, typer.Argument(help="A film to measure on; the demo's, if not given.")
+    ] = None,
     frames: Annotated[int, typer.Option(min=2, help="At most so many frames of it.")] = 200,
     repeat: Annotated[int, typer.Option(min=1, help="Run so often.")] = 3,
 ) -> None:
     """What decoding, detection, tracking and rules cost per frame."""
     from pipeline.bench.stages import measure_stages
+    from pipeline.cli.cameras import cache_folder
+    from pipeline.simulate.film import demo_film
 
+    if film is None:
+        film = demo_film(cache_folder() / "simulate", lambda text: typer.echo(text, err=True)).path
     typer.echo(json.dumps(measure_stages(film, frames=frames, repeat=repeat), indent=2))

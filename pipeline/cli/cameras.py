@@ -19,8 +19,9 @@ import yaml
 
 from pipeline.cli import app
 from pipeline.config import Config
-from pipeline.configfile import read_config
+from pipeline.configfile import read_config, validate
 from pipeline.errors import ConfigError, FilmError, VigilError
+from pipeline.redact import redact
 from pipeline.sources import CameraCheck, Probe
 from pipeline.sources import check as check_camera
 
@@ -62,6 +63,9 @@ def init(
     """
     if output.exists() and not force:
         raise ConfigError(f"{output} is there already; name another with -o, or give --force.")
+    for url in urls:
+        # As the configuration would be read: what is no address is told before anything is opened.
+        validate({"cameras": {"camera": {"source": url}}}, where="vigil init", folder=Path.cwd())
     keys = camera_keys(urls)
     checks = _check_all(dict(zip(keys, urls, strict=True)))
     cameras: dict[str, Any] = {}
@@ -69,7 +73,7 @@ def init(
     for key, url in zip(keys, urls, strict=True):
         found = checks[key]
         typer.echo(found.sentence)
-        cameras[key] = {"source": _without_account(key, url, secrets)}
+        cameras[key] = {"source": _without_secrets(key, url, secrets)}
         if found.probe is not None:
             _save_still(output.parent / f"{key}.jpg", found.probe)
     _write(
@@ -198,16 +202,23 @@ def camera_keys(urls: list[str]) -> list[str]:
     return keys
 
 
-def _without_account(key: str, url: str, secrets: dict[str, str]) -> str:
-    """The address with `${...}` in place of its account, which goes into `secrets`."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url if "://" in url or url.startswith("webcam:") else str(Path(url).resolve())
+def _without_secrets(key: str, url: str, secrets: dict[str, str]) -> str:
+    """The address with `${...}` in place of its password, which goes into `secrets`; in place of
+    all of it where it holds secrets elsewhere."""
+    if "://" not in url:
+        return url if url.startswith("webcam:") else str(Path(url).resolve())
     name = re.sub(r"[^A-Z0-9]", "_", key.upper())
-    secrets[f"{name}_PASSWORD"] = unquote(parts.password)
-    user = quote(unquote(parts.username or ""), safe="")
+    parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{user}:${{{name}_PASSWORD}}@{host}"))
+    rest = urlunsplit(parts._replace(netloc=host))
+    if redact(rest) == rest and parts.password is None and redact(url) == url:
+        return url
+    if redact(rest) == rest and parts.password is not None:
+        secrets[f"{name}_PASSWORD"] = unquote(parts.password)
+        user = quote(unquote(parts.username or ""), safe="")
+        return urlunsplit(parts._replace(netloc=f"{user}:${{{name}_PASSWORD}}@{host}"))
+    secrets[f"{name}_URL"] = url
+    return f"${{{name}_URL}}"
 
 
 def _save_still(path: Path, probe: Probe) -> None:

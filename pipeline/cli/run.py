@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,7 @@ VLM_HINT = (
 )
 STEP_S = 0.2
 PLAIN_EVERY_S = 10.0
+LOG_BYTES = 5_000_000
 
 
 @dataclass
@@ -77,8 +79,6 @@ class Runner:
     def __init__(self, pipeline: Pipeline, display: Display, seconds: float | None) -> None:
         self._pipeline, self._display, self._seconds = pipeline, display, seconds
         self._live_at: float | None = None
-        self._created: set[str] = set()
-        self._judged: set[str] = set()
         self._frames = _Total()
         self._detections = _Total()
         self.summary = Summary(cameras=len(pipeline.config.cameras))
@@ -137,13 +137,13 @@ class Runner:
     def _take(self, event: Event) -> None:
         self._display.event(event)
         if event.type is EventType.CREATED:
-            self._created.add(event.id)
+            self.summary.events += 1
             if self.summary.first_event_s is None and self._live_at is not None:
                 first = max(0.0, event.updated_at.timestamp() - self._live_at)
                 self.summary.first_event_s = round(first, 2)
-        if event.state in (State.CONFIRMED, State.REJECTED, State.UNSURE):
-            self._judged.add(event.id)
-        self.summary.events, self.summary.judged = len(self._created), len(self._judged)
+        # The first answer stands, so each event is counted once.
+        answered = event.state in (State.CONFIRMED, State.REJECTED, State.UNSURE)
+        self.summary.judged += event.type is EventType.JUDGED and answered
 
 
 def _live_since(camera: CameraStatus) -> float:
@@ -171,7 +171,9 @@ class _Total:
 def log_to(file: Path | None) -> None:
     """Send the pipeline's log to a file, or to standard error."""
     handler: logging.Handler = (
-        logging.StreamHandler() if file is None else logging.FileHandler(file, encoding="utf-8")
+        logging.StreamHandler()
+        if file is None
+        else RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8")
     )
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("pipeline")

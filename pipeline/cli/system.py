@@ -165,15 +165,16 @@ app.add_typer(service, name="service")
 
 UNIT = """\
 [Unit]
-Description=Vigil video surveillance ({config})
+Description=Vigil video surveillance
 Wants=network-online.target
 After=network-online.target
 
 [Service]
 Type=simple
 User={user}
-ExecStart="{python}" -m pipeline run "{config}"
+ExecStart={python} -P -m pipeline run {config}
 WorkingDirectory={folder}
+Environment={cache}
 Restart=on-failure
 RestartSec=5
 TimeoutStopSec=15
@@ -184,6 +185,7 @@ ProtectKernelTunables=true
 ProtectControlGroups=true
 RestrictSUIDSGID=true
 ReadWritePaths={data} {state}
+UMask=0077
 
 [Install]
 WantedBy=multi-user.target
@@ -198,20 +200,59 @@ def unit(config: Path, user: str, environment: Path | None) -> str:
     """
     config = config.resolve()
     data = read_config(config).data.resolve()
-    try:
-        home = pwd.getpwnam(user).pw_dir
-    except KeyError:
-        raise ConfigError(f"There is no user {user!r}; name one with --user.") from None
-    lines = "" if environment is None else f"EnvironmentFile={environment.resolve()}\n"
+    lines = ""
+    if environment is not None:
+        lines = f"EnvironmentFile={_quoted(environment.resolve())}\n"
     return UNIT.format(
-        config=config,
-        user=user,
-        python=sys.executable,
-        folder=config.parent,
-        data=data,
-        state=Path(home) / ".local/state/vigil",
+        config=_quoted(config),
+        user=_user(user).pw_name,
+        python=_quoted(sys.executable),
+        # Not quoted: this setting takes the rest of its line.
+        folder=_quoted(config.parent).strip('"'),
+        data=_quoted(data),
+        state=_quoted(_state(user)),
+        cache=_quoted(f"XDG_CACHE_HOME={data / 'cache'}"),
         environment=lines,
     )
+
+
+def _user(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        raise ConfigError(f"There is no user {name!r}; name one with --user.") from None
+
+
+def _state(user: str) -> Path:
+    """Where `vigil subscribe` of that user looks for what runs."""
+    return Path(_user(user).pw_dir) / ".local/state/vigil"
+
+
+def _quoted(value: Path | str) -> str:
+    """A value as systemd.syntax(7) wants it: specifiers and quotes escaped.
+
+    Raises:
+        ConfigError: it holds a control character, which no unit can.
+    """
+    text = str(value)
+    if not text.isprintable():
+        raise ConfigError(f"{text!r} cannot stand in a systemd unit; rename it.")
+    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{text}"'
+
+
+def _make_folders(config: Path, user: str) -> None:
+    """The folders that the unit may write to must exist before it starts."""
+    account = _user(user)
+    for folder in (read_config(config).data.resolve(), _state(user)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if os.geteuid() == 0:
+                os.chown(folder, account.pw_uid, account.pw_gid)
+        except OSError as error:
+            raise ConfigError(
+                f"{folder} cannot be made for {user} ({error.strerror}); run as root."
+            ) from None
 
 
 @service.command("install")
@@ -231,6 +272,7 @@ def install(
     if str(output) == "-":
         sys.stdout.write(text)
         return
+    _make_folders(config, user)
     try:
         output.write_text(text)
     except OSError as error:

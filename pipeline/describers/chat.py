@@ -9,15 +9,14 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
-from pydantic import BaseModel, FiniteFloat, ValidationError
 
 from pipeline.config import Describer
 from pipeline.describers import reply
+from pipeline.describers.completion import Answer, read_completion, read_models
 from pipeline.errors import ModelReplyError, ModelUnavailable
 from pipeline.redact import redact
 
@@ -31,53 +30,9 @@ TOP_LOGPROBS = 20
 """The most that OpenAI's interface allows."""
 
 _REFUSED = (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY)
-
-
-class _Token(BaseModel):
-    token: str
-    logprob: FiniteFloat
-    top_logprobs: list[_Token] | None = None
-
-
-class _Logprobs(BaseModel):
-    content: list[_Token] | None = None
-
-
-class _Message(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    logprobs: _Logprobs | None = None
-
-
-class _Usage(BaseModel):
-    total_tokens: int = 0
-
-
-class _Completion(BaseModel):
-    choices: list[_Choice]
-    model: str | None = None
-    usage: _Usage | None = None
-
-
-class _Model(BaseModel):
-    id: str
-
-
-class _Models(BaseModel):
-    data: list[_Model]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A reply's words; the likeliest first tokens with the natural logarithms of their
-    probabilities, none where the server does not give them; what the exchange took."""
-
-    words: str
-    first_tokens: tuple[tuple[str, float], ...]
-    tokens: int
+_UNKNOWN_MODEL = (httpx.codes.BAD_REQUEST, httpx.codes.NOT_FOUND)
+_LISTS = (httpx.codes.OK, httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
+"""What a server says that lists its models, or that never will."""
 
 
 class ChatClient:
@@ -94,7 +49,7 @@ class ChatClient:
         """The model's name for people; the server's address while it is not known."""
         # Wishes that not every server takes; where one refuses, they are dropped in this order.
         self._wishes: Sequence[str] = ("no thinking", "discovered model", "logprobs")
-        headers = {"accept-encoding": "identity"}  # so that no reply unpacks to more than was sent
+        headers = {"accept-encoding": "identity"}
         if config.api_key is not None:
             headers["authorization"] = f"Bearer {config.api_key.get_secret_value()}"
         self._client = httpx.AsyncClient(
@@ -128,19 +83,30 @@ class ChatClient:
             "max_tokens": max_tokens,
             "temperature": 0,
         }
-        for dropped in range(len(self._wishes) + 1):
+        return self._read(await self._complete(request, logprobs))
+
+    async def _complete(self, request: dict[str, Any], logprobs: bool) -> bytes:
+        """The body of the reply, asked for without those wishes that the server refuses."""
+        dropped = 0
+        may_have_changed = self._discovered is not None and "discovered model" in self._wishes
+        while True:
             wishes = self._wishes[dropped:]
             status, body = await self._exchange(
                 "POST", "/chat/completions", request | self._granted(wishes, logprobs)
             )
-            if status not in _REFUSED:
+            if may_have_changed and status in _UNKNOWN_MODEL:
+                may_have_changed = False  # looked at once: the request itself may be what is wrong
+                if await self._discover():
+                    continue
+            if status not in _REFUSED or not wishes:
                 break
+            dropped += 1
         if status != httpx.codes.OK:
             raise self._refusal(status, body)
-        if wishes != self._wishes:
+        if dropped:
             logger.info("%s is asked without: %s", self._shown, self._wishes[:dropped])
             self._wishes = wishes
-        return self._read(body)
+        return body
 
     def _granted(self, wishes: Sequence[str], logprobs: bool) -> dict[str, Any]:
         """The fields of a request for those wishes that the server takes."""
@@ -155,38 +121,30 @@ class ChatClient:
             fields |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         return fields
 
-    async def _discover(self) -> None:
-        """Take the first model that the server lists; where it lists none, none is named."""
+    async def _discover(self) -> bool:
+        """Take the first model that the server lists; where it lists none, none is named. Whether
+        it is another one than before."""
         status, body = await self._exchange("GET", "/models")
+        if status not in _LISTS:  # it is only starting, perhaps: the next scene asks again
+            return False
         self._asked_for_models = True
-        if status != httpx.codes.OK:
-            return
-        try:
-            listed = _Models.model_validate_json(body).data
-        except ValidationError:
-            return  # the exchange that matters will tell what is wrong there
-        if listed:
-            self._discovered = listed[0].id
+        listed = read_models(body) if status == httpx.codes.OK else []
+        if listed is None:
+            return False  # the exchange that matters will tell what is wrong there
+        before, self._discovered = self._discovered, next(iter(listed), None)
+        return self._discovered != before
 
     def _read(self, body: bytes) -> Answer:
-        try:
-            completion = _Completion.model_validate_json(body)
-            choice = completion.choices[0]
-        except (ValidationError, IndexError):
+        answer = read_completion(body)
+        if answer is None:
             raise ModelReplyError(
                 f"{self._shown} answers with something else than a chat completion; check that "
                 "describer.model is the address of an OpenAI-compatible server.",
                 reply.plain(body.decode(errors="replace"), KEPT_REPLY),
-            ) from None
-        if self._named is None and completion.model:
-            self.model = _label(completion.model)
-        content = choice.logprobs.content if choice.logprobs else None
-        first = (content[0].top_logprobs or content[:1]) if content else []
-        return Answer(
-            words=choice.message.content or "",
-            first_tokens=tuple((token.token, token.logprob) for token in first),
-            tokens=completion.usage.total_tokens if completion.usage else 0,
-        )
+            )
+        if self._named is None and answer.model:
+            self.model = _label(answer.model)
+        return answer
 
     async def _exchange(
         self, method: str, path: str, request: dict[str, Any] | None = None
@@ -195,7 +153,11 @@ class ChatClient:
         body = bytearray()
         try:
             async with self._client.stream(method, self._base + path, json=request) as response:
-                async for chunk in response.aiter_bytes():
+                packed = response.headers.get("content-encoding", "identity").lower()
+                if packed != "identity" and response.is_success:
+                    raise self._packed(packed)
+                # raw, so that no reply unpacks to more than the limit
+                async for chunk in response.aiter_raw():
                     body += chunk
                     if len(body) > MAX_REPLY_BYTES:
                         raise self._too_long(body)
@@ -212,6 +174,13 @@ class ChatClient:
                 "pictures go only where describer.model says; write the final address there."
             )
         return response.status_code, bytes(body)
+
+    def _packed(self, how: str) -> ModelReplyError:
+        return ModelReplyError(
+            f"{self._shown} sends compressed replies ({reply.plain(how, 20)}) without being asked "
+            "to; turn compression off there, or in the proxy before it.",
+            "",
+        )
 
     def _too_long(self, body: bytearray) -> ModelReplyError:
         return ModelReplyError(

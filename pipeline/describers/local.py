@@ -18,21 +18,18 @@ from typing import Any
 import torch
 import transformers
 from PIL import Image as PillowImage
-from safetensors import SafetensorError
 
 from pipeline.config import Describer
-from pipeline.describers import checkpoint, prompt, reply
+from pipeline.describers import checkpoint, patience, prompt, reply
 from pipeline.errors import ModelError, ModelTimeout, ModelUnavailable
 from pipeline.protocols import Media
+from pipeline.redact import redact
 from pipeline.types import Scene, Verdict
 
 logger = logging.getLogger(__name__)
 
 MAX_NEW_TOKENS = 48
 """Tokens of a description."""
-# What transformers and torch raise for a model or a picture that is not what they expect, or for
-# memory that does not suffice.
-_FAILURES = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, ImportError)
 
 
 class _Late(Exception):
@@ -55,10 +52,12 @@ class LocalDescriber:
         self._pictures = config.pictures
         self._deadline = 0.0
         self._lock = threading.Lock()
-        self._device, self._dtype = _device()
         try:
+            self._device, self._dtype = _device()
             self._load(folder)
-        except (*_FAILURES, SafetensorError) as error:
+        # transformers, tokenizers, safetensors, jinja2 and torch share no base of their errors;
+        # tokenizers raises bare Exceptions
+        except Exception as error:
             raise ModelUnavailable(
                 f"The model {config.model} cannot be loaded ({_first_line(error)}); name a "
                 "vision-language model that transformers knows."
@@ -78,9 +77,16 @@ class LocalDescriber:
             folder, dtype=self._dtype, use_safetensors=True, **where
         )
         self._model = model.to(self._device).eval()
-        # a model's own settings for sampling would only be warned about: descriptions are greedy
-        for name in ("temperature", "top_p", "top_k", "min_p"):
-            setattr(self._model.generation_config, name, None)
+        # of a model's own settings only its tokens: descriptions are greedy, and other ways to
+        # generate (beams, for one) cannot go on from the question's cache
+        own = self._model.generation_config
+        self._model.generation_config = transformers.GenerationConfig(
+            bos_token_id=own.bos_token_id,
+            eos_token_id=own.eos_token_id,
+            pad_token_id=own.pad_token_id,
+            do_sample=False,
+            max_new_tokens=MAX_NEW_TOKENS,
+        )
         for module in self._model.modules():
             if isinstance(module, torch.nn.ModuleList):
                 for layer in module:
@@ -112,7 +118,7 @@ class LocalDescriber:
                 return self._describe(scene, files, began)
         except _Late:
             raise ModelTimeout(self._too_late(timeout_s)) from None
-        except _FAILURES as error:
+        except Exception as error:  # as in loading
             raise ModelError(
                 f"{self.name} failed on the pictures of event {scene.event_id} "
                 f"({_first_line(error)}); try another model if this repeats."
@@ -140,7 +146,9 @@ class LocalDescriber:
             use_cache=True,
         ).logits[0, -1]
         probability, mass, answer = self._read(logits)
-        text, tokens = self._continue(described["input_ids"], cache)
+        now = time.monotonic()
+        self._deadline = now + patience.for_description(self._deadline - now)
+        text, tokens = self._description(scene, described["input_ids"], cache)
         return Verdict(
             outcome=reply.outcome(probability, mass),
             question=scene.question,
@@ -201,19 +209,26 @@ class LocalDescriber:
         word = self._processor.decode([int(logits.argmax())], skip_special_tokens=True)
         return float(probability), min(float(mass), 1.0), reply.plain(word, 20)
 
-    def _continue(self, ids: Any, cache: Any) -> tuple[str | None, int]:
-        """A description, and the number of its tokens; None where the deadline cut it off."""
+    def _description(self, scene: Scene, ids: Any, cache: Any) -> tuple[str | None, int]:
+        """A description, and the number of its tokens; None where it fails or takes too long: the
+        answer is known already."""
         try:
-            written = self._model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                past_key_values=cache,
-                do_sample=False,
-                max_new_tokens=MAX_NEW_TOKENS,
-                stopping_criteria=[lambda so_far, _: self._sentence_ended(so_far, ids.shape[1])],
-            )[0, ids.shape[1] :]
+            return self._continue(ids, cache)
         except _Late:
-            return None, 0
+            why = "the answer left too little time for it"
+        except Exception as error:  # noqa: BLE001 - as in loading
+            why = _first_line(error)
+        logger.warning("No description of event %s: %s", scene.event_id, why)
+        return None, 0
+
+    def _continue(self, ids: Any, cache: Any) -> tuple[str | None, int]:
+        """A description, and the number of its tokens."""
+        written = self._model.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            past_key_values=cache,
+            stopping_criteria=[lambda so_far, _: self._sentence_ended(so_far, ids.shape[1])],
+        )[0, ids.shape[1] :]
         text = self._processor.decode(written, skip_special_tokens=True)
         return reply.one_sentence(text), len(written)
 
@@ -257,4 +272,5 @@ def _label(model: str, folder: Path) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return reply.plain(next(iter(str(error).splitlines()), type(error).__name__), 160)
+    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return reply.plain(redact(first), 160)

@@ -1,9 +1,10 @@
 """A vision-language model on a server that speaks OpenAI's chat completions.
 
 The verdict is read from the probabilities of the answer's first token where the server gives
-them. Some ignore that wish without a word (`transformers serve` does): then the question and its
-inverse are asked in words and the two votes counted, which tells a model that says Yes to
-everything from one that means it, and is no finer than one half, a quarter and three quarters.
+them. Some ignore that wish without a word (`transformers serve` does), and some models begin with
+something else than their answer: then the question and its inverse are asked in words and the two
+votes counted, which tells a model that says Yes to everything from one that means it, and is no
+finer than one half, a quarter and three quarters.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ import threading
 import time
 
 from pipeline.config import Describer
-from pipeline.describers import prompt, reply
-from pipeline.describers.chat import Answer, ChatClient
+from pipeline.describers import patience, prompt, reply
+from pipeline.describers.chat import ChatClient
+from pipeline.describers.completion import Answer
 from pipeline.errors import ModelError, ModelTimeout
 from pipeline.protocols import Media
 from pipeline.types import Scene, Verdict
 
 logger = logging.getLogger(__name__)
 
-ANSWER_TOKENS = 4
+ANSWER_TOKENS = 8
+"""Enough for a Yes behind the marks of a thought that is left empty."""
 DESCRIPTION_TOKENS = 64
 
 
@@ -81,17 +84,8 @@ class RemoteDescriber:
         async with asyncio.timeout_at(began + left_s):
             answers, probability, mass = await self._judge(scene, files)
         self.name = f"remote:{self._chat.model}"  # known by now, where only the server knew it
-        description = None
-        try:
-            async with asyncio.timeout_at(began + left_s):
-                description = await self._chat.ask(
-                    prompt.context(scene, len(files)) + prompt.description(scene),
-                    files,
-                    max_tokens=DESCRIPTION_TOKENS,
-                )
-        except (TimeoutError, ModelError) as error:
-            why = error if isinstance(error, ModelError) else "the deadline passed"
-            logger.warning("No description of event %s: %s", scene.event_id, why)
+        left_s -= self._loop.time() - began
+        description = await self._described(scene, files, patience.for_description(left_s))
         return Verdict(
             outcome=reply.outcome(probability, mass),
             question=scene.question,
@@ -106,15 +100,36 @@ class RemoteDescriber:
             latency_s=self._loop.time() - began,
         )
 
+    async def _described(
+        self, scene: Scene, files: list[bytes], patience_s: float
+    ) -> Answer | None:
+        """A description, or None where it fails or takes too long: the answer is known already."""
+        why: ModelError | str = "the answer left no time for it"
+        if patience_s > 0:
+            try:
+                async with asyncio.timeout(patience_s):
+                    return await self._chat.ask(
+                        prompt.context(scene, len(files)) + prompt.description(scene),
+                        files,
+                        max_tokens=DESCRIPTION_TOKENS,
+                    )
+            except TimeoutError:
+                why = f"it took longer than {patience_s:.0f} s"
+            except ModelError as error:
+                why = error
+        logger.warning("No description of event %s: %s", scene.event_id, why)
+        return None
+
     async def _judge(self, scene: Scene, files: list[bytes]) -> tuple[list[Answer], float, float]:
         """The answers, the probability of Yes, and the mass: from the first token's
-        probabilities, or, without them, from two answers in words."""
+        probabilities, or, where they tell nothing, from two answers in words."""
         context = prompt.context(scene, len(files))
         first = await self._chat.ask(
             context + prompt.question(scene), files, max_tokens=ANSWER_TOKENS, logprobs=True
         )
-        if first.first_tokens:
-            return [first], *reply.from_logprobs(first.first_tokens)
+        probability, mass = reply.from_logprobs(first.first_tokens)
+        if mass >= reply.SILENT_MASS:
+            return [first], probability, mass
         second = await self._chat.ask(
             context + prompt.inverse(scene), files, max_tokens=ANSWER_TOKENS
         )

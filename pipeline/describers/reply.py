@@ -16,6 +16,9 @@ NO = ("No", " No", "no", " no", "NO", " NO")
 
 MIN_MASS = 0.5
 """A model that gives Yes and No together no more than this has answered something else."""
+SILENT_MASS = 0.01
+"""With less than this on Yes and No together, the first token is only how the reply begins
+(`<think>`, `**`, a line's end): its words may still answer."""
 UNSURE_MARGIN = 0.1
 """A probability nearer to one half than this is no answer."""
 MAX_DESCRIPTION = 240
@@ -25,13 +28,14 @@ MIN_WORDS = 3
 
 # The word alone, or before punctuation: "No." and "Yes, a man" answer, "No one is there" does not.
 _WORD = re.compile(r"\W*(yes|no)\s*(?:[.,;:!\n\"'*)]|$)", re.IGNORECASE)
+_THOUGHT = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
 _SENTENCE_END = re.compile(r"[.!?…](?=[\s\"')\]*]|$)")
 _ABBREVIATION = re.compile(r"\b(?:[A-Za-z]|Mr|Mrs|Ms|Dr|St|approx|vs)\.$")
 
 
 def word(text: str) -> bool | None:
-    """True for Yes, False for No, None for anything else."""
-    match = _WORD.match(text)
+    """True for Yes, False for No, None for anything else; a thought before it does not count."""
+    match = _WORD.match(_THOUGHT.sub("", text, count=1))
     return None if match is None else match[1].lower() == "yes"
 
 
@@ -40,6 +44,7 @@ def from_logprobs(tokens: Iterable[tuple[str, float]]) -> tuple[float, float]:
 
     `tokens` are (text, natural logarithm of the probability). A word missing from the list is
     given the most that the list leaves it: the smallest listed probability or the unlisted rest.
+    Where neither is listed, the mass is zero: the words of the reply may tell more.
     """
     listed = [(text, math.exp(min(logprob, 0.0))) for text, logprob in tokens]
     yes = math.fsum(p for text, p in listed if text.strip("▁ \n").lower() == "yes")

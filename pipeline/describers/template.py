@@ -28,8 +28,9 @@ _PLURALS = {
     "mouse": "mice",
     "knife": "knives",
     "sheep": "sheep",
-    "skis": "skis",
-    "scissors": "scissors",
+    "skis": "pairs of skis",
+    "scissors": "pairs of scissors",
+    "broccoli": "broccoli",
 }
 _ARTICLES = ("the ", "a ", "an ", "my ", "our ", "your ")
 # clockwise from the right, an eighth of a turn each; y grows downwards

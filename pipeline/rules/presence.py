@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.geometry import Point, edge_distance, inside
-from pipeline.protocols import JsonObject
+from pipeline.protocols import RESUME_WITHIN_S, JsonObject, patient
 from pipeline.types import Size, Track, View, Zone
 
 GAP_S = 2.0
-"""Who is not seen inside for less than this has not left."""
+"""Who is not seen inside for less than this, or than two looks, has not left."""
 CERTAIN_LOOKS = 2
 CERTAIN_S = 0.35
 """A presence counts once it was seen in so many looks, over so long: no one-look ghosts. At five
 looks a second, whose times tremble a little, that is the third."""
 EDGE = 0.1
 """Who is inside stays so until the foot is this many box heights beyond the edge."""
-RESUME_WITHIN_S = 10.0
-"""After a restart, whoever was inside has so long to be seen there again."""
 
 
 @dataclass(slots=True)
@@ -70,10 +68,11 @@ class Presences:
                 presence.see(track.detection.confidence, now)
                 if presence.certain:
                     seen.append((track, presence))
+        gap_s = patient(GAP_S, view.period_s)
         self._here = {
             track_id: presence
             for track_id, presence in self._here.items()
-            if now - presence.last < GAP_S or now < presence.until
+            if now - presence.last < gap_s or now < presence.until
         }
         return seen
 

@@ -43,7 +43,8 @@ class Digest:
         secret = _md5(f"{self._account.user}:{REALM}:{self._account.password}")
         request = _md5(f"{method}:{given.get('uri', '')}")
         expected = _md5(f"{secret}:{self._nonce}:{request}")
-        return hmac.compare_digest(expected, given.get("response", ""))
+        # bytes, because of text it compares only ASCII
+        return hmac.compare_digest(expected.encode(), given.get("response", "").encode())
 
 
 def _md5(text: str) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -95,7 +96,15 @@ class Connection:
             if self._playing is not None:
                 self._playing.cancel()
                 await asyncio.gather(self._playing, return_exceptions=True)
-            self._writer.close()
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Close once the client has read all of it, or without, where it does not read."""
+        self._writer.close()
+        with suppress(OSError):
+            async with asyncio.timeout(_SLOW_S):
+                await self._writer.wait_closed()
+        self._writer.transport.abort()
 
     async def _one_request(self) -> bool:
         """Read and answer one request; False when it was the last one."""
@@ -109,7 +118,7 @@ class Connection:
             authorization = request.headers.get("authorization", "")
             if not self._digest.accepts(request.method, authorization):
                 self._answer(sequence, 401, {"WWW-Authenticate": self._digest.challenge})
-                await self._writer.drain()
+                await self._drain()
                 return True
         match request.method:
             case "OPTIONS":
@@ -127,8 +136,17 @@ class Connection:
                 return False
             case _:
                 self._answer(sequence, 405, {"Allow": _METHODS})
-        await self._writer.drain()
+        await self._drain()
         return True
+
+    async def _drain(self) -> None:
+        """Wait until the client has read enough.
+
+        Raises:
+            TimeoutError: it does not read.
+        """
+        async with asyncio.timeout(_SLOW_S):
+            await self._writer.drain()
 
     async def _read(self) -> Request | None:
         """The next request, or None for an interleaved packet (RTCP reports), which is skipped."""
@@ -227,8 +245,7 @@ class Connection:
             for unit in self._pictures(reel):
                 await asyncio.sleep(began + unit.due_s - loop.time())
                 self._writer.write(packetiser.access_unit(unit.units, offset + unit.pts))
-                async with asyncio.timeout(_SLOW_S):
-                    await self._writer.drain()
+                await self._drain()
         except TimeoutError:
             logger.warning("a client of the simulated cameras reads too slowly and was cut off")
         except FilmError as error:
@@ -243,15 +260,17 @@ class Connection:
                 self._writer.transport.abort()
 
     def _pictures(self, reel: Reel) -> Iterator[AccessUnit]:
-        """The film from `start_s` on, over and over; the times leap at each seam."""
+        """The film from `start_s` on, over and over; the times leap at each seam. A film that has
+        no more pictures from there on ends."""
         period = 1 / reel.rate if reel.rate else 1 / 25
         due_s, pts = 0.0, 0
         while True:
-            last_due, last_pts = 0.0, 0
+            last_due, last_pts, empty = 0.0, 0, True
             for unit in reel.access_units(self._showing.start_s):
                 yield AccessUnit(due_s + unit.due_s, pts + unit.pts, unit.units)
                 last_due, last_pts = max(last_due, unit.due_s), max(last_pts, unit.pts)
-            if not self._showing.loop:
+                empty = False
+            if empty or not self._showing.loop:
                 return
             due_s += last_due + period
             pts += last_pts + round((period + SEAM_S) * CLOCK_HZ)

@@ -49,37 +49,39 @@ class Reel:
         Raises:
             FilmError: the file has become unreadable.
         """
+        import av
+
         with closing(opened(self.path)) as container:
             stream = container.streams.video[0]
-            if start_s > 0:
-                origin = stream.start_time or 0
-                assert stream.time_base is not None
-                container.seek(origin + round(start_s / stream.time_base), stream=stream)
-            yield from _access_units(container, stream)
+            try:
+                if start_s > 0:
+                    origin = stream.start_time or 0
+                    assert stream.time_base is not None
+                    container.seek(origin + round(start_s / stream.time_base), stream=stream)
+                yield from _access_units(container, stream)
+            except av.FFmpegError as error:
+                raise FilmError(
+                    f"The film {self.path} cannot be read on: {error.strerror}."
+                ) from None
 
 
 def _access_units(container: InputContainer, stream: VideoStream) -> Iterator[AccessUnit]:
-    import av
     from av.bitstream import BitStreamFilterContext
 
     # puts start codes and, before each keyframe, the parameter sets; no work where they are there
     to_annex_b = BitStreamFilterContext("h264_mp4toannexb", stream)
     first_dts: float | None = None
     first_pts = 0.0
-    try:
-        for packet in container.demux(stream):
-            if packet.dts is None or packet.pts is None:
-                continue
-            dts = float(packet.dts * packet.time_base)
-            pts = float(packet.pts * packet.time_base)
-            if first_dts is None:
-                first_dts, first_pts = dts, pts
-            for filtered in to_annex_b.filter(packet):
-                units = tuple(nal_units(bytes(filtered)))
-                yield AccessUnit(dts - first_dts, round((pts - first_pts) * CLOCK_HZ), units)
-    except av.FFmpegError as error:
-        name = container.name.removeprefix("file:")
-        raise FilmError(f"The film {name} cannot be read on: {error.strerror}.") from None
+    for packet in container.demux(stream):
+        if packet.dts is None or packet.pts is None:
+            continue
+        dts = float(packet.dts * packet.time_base)
+        pts = float(packet.pts * packet.time_base)
+        if first_dts is None:
+            first_dts, first_pts = dts, pts
+        for filtered in to_annex_b.filter(packet):
+            units = tuple(nal_units(bytes(filtered)))
+            yield AccessUnit(dts - first_dts, round((pts - first_pts) * CLOCK_HZ), units)
 
 
 def load(film: Path, cache: Path, progress: Progress = lambda _: None) -> Reel:

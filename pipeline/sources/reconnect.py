@@ -99,7 +99,10 @@ class Reconnecting:
     def dropped(self) -> Mapping[str, int]:
         """Cause -> frames or packets not handed over, over all connections."""
         source = self._source
-        return self._dropped + Counter(source.dropped if source is not None else {})
+        # Copied first, which nothing can interrupt: the reading thread goes on counting, and
+        # adding two counters steps through them.
+        now = dict(source.dropped) if source is not None else {}
+        return Counter(dict(self._dropped)) + Counter(now)
 
     def frames(self) -> Iterator[Frame]:
         """Frames with one running `index` over all connections; raises no `SourceError`.
@@ -148,7 +151,7 @@ class Reconnecting:
         finally:
             source.close()
             self._source = None
-            self._dropped.update(source.dropped)
+            self._dropped.update(dict(source.dropped))
 
     def _tell_end(self, failure: SourceError | None) -> None:
         if failure is not None:

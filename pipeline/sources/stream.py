@@ -17,7 +17,7 @@ from pipeline.sources.timing import Clock, Timeline
 from pipeline.types import Frame
 
 if TYPE_CHECKING:
-    from av import Packet, VideoFrame
+    from av import FFmpegError, Packet, VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
@@ -47,7 +47,7 @@ def open_stream(
     kind = kind_of(camera, address)
     name = shown(address)
     target = _checked_file(camera, address) if kind is Kind.FILE else address
-    failure: SourceError
+    container: InputContainer | None = None
     began = time.monotonic()
     try:
         container = av.open(
@@ -56,15 +56,17 @@ def open_stream(
             timeout=(open_timeout_s, read_timeout_s),
             metadata_errors="replace",
         )
-    except (av.FFmpegError, UnicodeError, ValueError) as error:
-        elapsed_s = time.monotonic() - began
-        failure = opening_failure(error, camera, name, kind, open_timeout_s, elapsed_s)
-    else:
         stream = _video(container)
         if stream is not None:
             return StreamSource(camera, name, kind, container, stream, read_timeout_s, clock)
+        failure: SourceError = SourceUnreadable(
+            f"Camera {camera}: {name} holds no video that can be decoded."
+        )
+    except (av.FFmpegError, UnicodeError, ValueError) as error:
+        elapsed_s = time.monotonic() - began
+        failure = opening_failure(error, camera, name, kind, open_timeout_s, elapsed_s)
+    if container is not None:
         container.close()
-        failure = SourceUnreadable(f"Camera {camera}: {name} holds no video that can be decoded.")
     # raised out here so that the failure's context does not hold PyAV's error and its address
     raise failure
 
@@ -151,12 +153,19 @@ class StreamSource:
             SourceUnreadable: a film ends without one picture, or cannot be read on.
             SourceError: the connection broke.
         """
+        import av
+
         with self._in_use:
             try:
                 yield from self._frames()
+            except av.FFmpegError as error:  # of a picture that was decoded and is odd
+                failure = self._failure(error, 0.0)
+            else:
+                return
             finally:
                 self._stop.set()
                 self._container.close()
+        raise failure
 
     def close(self) -> None:
         """Release the stream.
@@ -216,14 +225,7 @@ class StreamSource:
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
-                failure = reading_failure(
-                    error,
-                    self._camera,
-                    self._name,
-                    self._read_timeout_s,
-                    time.monotonic() - began,
-                    live=self.live,
-                )
+                failure = self._failure(error, time.monotonic() - began)
             else:
                 if packet is None:
                     return
@@ -232,6 +234,11 @@ class StreamSource:
             if not self.live:
                 yield None
             raise failure
+
+    def _failure(self, error: FFmpegError, elapsed_s: float) -> SourceError:
+        return reading_failure(
+            error, self._camera, self._name, self._read_timeout_s, elapsed_s, live=self.live
+        )
 
     def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[VideoFrame]:
         import av

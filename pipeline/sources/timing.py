@@ -12,6 +12,9 @@ FORWARD_JUMP_S = 2.0
 """A presentation time this much later than explained is a jump."""
 BACKWARD_JUMP_S = 0.5
 """Smaller steps back are a camera setting its clock, or B-frames out of order: no jump."""
+LONGEST_GAP_S = 3600.0
+"""A film's time that leaps further ahead is damage, not a gap: believed, it would end the date's
+range."""
 DEFAULT_PERIOD_S = 1 / 25
 
 
@@ -46,7 +49,8 @@ class Timeline:
 
     def __init__(self, *, live: bool, rate: float | None, clock: Clock) -> None:
         self._live = live
-        self._period = 1 / rate if rate else DEFAULT_PERIOD_S
+        # a rate may be claimed by dividing the pictures by damaged times
+        self._period = 1 / rate if rate and rate >= 1 / LONGEST_GAP_S else DEFAULT_PERIOD_S
         # a film of one frame every ten seconds does not jump at each of them
         self._forward = max(FORWARD_JUMP_S, 4 * self._period)
         self._opened_at = clock.now()
@@ -81,7 +85,8 @@ class Timeline:
         return self._last
 
     def _film_stamp(self, pts: float, last: Stamp | None, jump: bool) -> Stamp:
-        if last is not None and pts < last.pts and jump:
+        seam = last is not None and not 0 <= pts - last.pts <= LONGEST_GAP_S
+        if last is not None and seam and jump:
             # time goes on from the last frame, since it never runs backwards
             self._origin = pts - (last.monotonic - self._opened) - self._period
         elapsed = pts - self._origin

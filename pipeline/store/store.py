@@ -128,6 +128,12 @@ class Store:
         with self._database.read() as connection:
             return events.find_open(connection, camera)
 
+    def cameras_with_open_events(self) -> set[str]:
+        """The cameras that have events which have not ended."""
+        query = select(schema.events.c.camera).where(schema.events.c.ended.is_(None)).distinct()
+        with self._database.read() as connection:
+            return set(connection.scalars(query))
+
     def versions(self, event_id: str) -> list[Event]:
         """An event's versions that are still kept, the oldest first."""
         with self._database.read() as connection:

@@ -10,10 +10,13 @@ from pipeline.describers import template
 from pipeline.errors import StoreError
 from pipeline.fusion.score import rule_contributions
 from pipeline.geometry import clipped_fractions
+from pipeline.incidents import Action, Close, Open, Update
 from pipeline.protocols import Media
 from pipeline.scenes import make_scene
 from pipeline.types import (
+    Amendment,
     EventCreated,
+    EventEnded,
     EventUpdated,
     Finding,
     Frame,
@@ -23,14 +26,36 @@ from pipeline.types import (
     TrackBox,
     View,
 )
+from pipeline.workers.analysis import Look
 
 logger = logging.getLogger(__name__)
 
 
+def amendment_of(
+    config: Config, action: Action, look: Look, media: Media | None
+) -> tuple[str, Amendment]:
+    """The event that an action of a look concerns, by id, and the amendment it makes of it.
+
+    Pictures go to `media`; without one, or without the look's frame, the event has none.
+    """
+    match action:
+        case Open(incident_id=event_id, finding=finding):
+            return event_id, created(config, event_id, finding, look.view, look.frame, media)
+        case Update(incident_id=event_id, finding=finding):
+            return event_id, updated(finding, look.view)
+        case Close(incident_id=event_id, at=at, reason=reason):
+            return event_id, EventEnded(ended=at, reason=reason)
+
+
 def created(
-    config: Config, event_id: str, finding: Finding, view: View, frame: Frame, media: Media | None
+    config: Config,
+    event_id: str,
+    finding: Finding,
+    view: View,
+    frame: Frame | None,
+    media: Media | None,
 ) -> EventCreated:
-    """The amendment that begins an event, its pictures stored in `media` if given.
+    """The amendment that begins an event, its pictures stored in `media`, if both are given.
 
     Pictures that cannot be stored are missing in the event; they never hold it up.
     """
@@ -39,7 +64,7 @@ def created(
     scene = Scene(
         event_id=event_id, camera=view.camera, images=(), facts=facts, question=finding.question
     )
-    if media is not None:
+    if media is not None and frame is not None:
         try:
             scene = make_scene(event_id, frame, view, finding, facts, media)
         except StoreError as error:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import AwareDatetime
+
 from pipeline.config import Config
 from pipeline.errors import DetectorBusy, DetectorError
 from pipeline.health import CameraState, CameraStatus
@@ -18,27 +20,50 @@ from pipeline.incidents import Action, Open
 from pipeline.protocols import Detector
 from pipeline.queues import Slot, SlotClosed, newest_frame
 from pipeline.sources import Reconnecting
-from pipeline.types import Frame
+from pipeline.types import Frame, Wire
 from pipeline.workers.analysis import Analysis, Latencies, Look, Pace
+from pipeline.workers.guard import guarded_thread
 
 logger = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 1.0
 """What a successor needs is handed over at least so often while something is tracked."""
-DARK_S = 5.0
-"""A camera that sends nothing for so long has broken off: what is open there ends."""
 RATE_OVER_S = 5.0
+
+
+class Handover(Wire):
+    """What a camera's watch leaves for a successor: `analysis` is `Analysis.state`, `film_pts` how
+    far a film was looked at (None for a live source), `run` names the run of the installation."""
+
+    saved_at: AwareDatetime
+    run: str
+    film_pts: float | None
+    analysis: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """What a camera's watch goes on with; see `Handover`. The state is `age_s` old."""
+
+    analysis: dict[str, Any]
+    age_s: float
+    film_pts: float | None
+
+
+def open_ids(analysis: dict[str, Any]) -> set[str]:
+    """The events that are open in a saved analysis. Raises: KeyError, TypeError: it is none."""
+    return {saved["id"] for saved in analysis["incidents"]["open"]}
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a camera hands to the writer: actions with the look they come from (None when the
-    camera broke off without one), and what a successor would need right after them."""
+    """What a camera hands to the writer: actions, the look they come from, and what a successor
+    would need right after them."""
 
     camera: str
     actions: tuple[Action, ...]
-    look: Look | None
-    state: dict[str, Any]
+    look: Look
+    state: Handover
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +88,13 @@ class CameraWatch:
         key: str,
         detector: Detector,
         report: Callable[[Report], None],
-        resume: tuple[dict[str, Any], float] | None,
+        resume: Resume | None,
+        run: str,
     ) -> None:
         camera = config.cameras[key]
         self.key = key
         self._report = report
-        self._config, self._detector, self._resume = config, detector, resume
+        self._config, self._detector, self._resume, self._run = config, detector, resume, run
         self._stop = threading.Event()
         self._slot: Slot[_Arrived] = Slot(merge=_newest)
         self._source = Reconnecting(
@@ -85,9 +111,10 @@ class CameraWatch:
         self._looked_at: deque[float] = deque(maxlen=512)
         self._latencies = Latencies()
         self._saved_at = 0.0
+        self._done = threading.Event()
         self._threads = [
-            threading.Thread(target=target, name=f"{key}-{name}", daemon=True)
-            for name, target in (("read", self._read), ("analyse", self._analyse))
+            guarded_thread(f"{key}-read", self._read),
+            guarded_thread(f"{key}-analyse", self._analyse),
         ]
 
     def start(self) -> None:
@@ -105,19 +132,19 @@ class CameraWatch:
 
         The reading thread may wait in a native call; the end of the process ends it.
         """
-        analyse = self._threads[1]
-        analyse.join(timeout_s)
-        return not analyse.is_alive()
+        return self._done.wait(timeout_s)
 
     @property
     def ended(self) -> bool:
         """Whether its film has ended and all of it was analysed."""
-        return not self._threads[1].is_alive()
+        return self._done.is_set()
 
     def status(self) -> CameraStatus:
         """How it is now."""
         now = time.monotonic()
-        dropped = self._dropped + Counter(self._source.dropped) + Counter(self._slot.dropped)
+        # Copies: other threads go on counting.
+        dropped = Counter(dict(self._dropped))
+        dropped += Counter(dict(self._source.dropped)) + Counter(self._slot.dropped)
         recent = sum(1 for at in tuple(self._looked_at) if now - at <= RATE_OVER_S)
         with self._lock:
             return CameraStatus(
@@ -146,6 +173,9 @@ class CameraWatch:
                 arrived = time.monotonic()
                 self._counts["frames"] += 1
                 self._size = frame.size
+                if self._seen_before(frame):
+                    self._dropped["seen_before"] += 1
+                    continue
                 if not self._pace.due(frame):
                     self._dropped["not_due"] += 1
                     continue
@@ -154,16 +184,22 @@ class CameraWatch:
         finally:
             self._slot.close()
 
+    def _seen_before(self, frame: Frame) -> bool:
+        """Whether a film's frame was looked at before this worker was started again."""
+        if self._resume is None or self._resume.film_pts is None or self._source.live:
+            return False
+        return frame.pts <= self._resume.film_pts
+
     def _analyse(self) -> None:
         # Tracking imports what takes seconds to import; the camera opens meanwhile.
         self._analysis = Analysis(self._config, self.key, self._detector)
         if self._resume is not None:
-            self._analysis.resume(*self._resume)
+            self._analysis.resume(self._resume.analysis, self._resume.age_s)
         last: Look | None = None
         dark = True
         while True:
             try:
-                arrived = self._slot.get(timeout_s=DARK_S)
+                arrived = self._slot.get(timeout_s=self._analysis.patience_s)
             except TimeoutError:
                 if last is not None and not dark:
                     self._break_off(last)
@@ -181,7 +217,8 @@ class CameraWatch:
                 logger.warning("Camera %s: %s", self.key, error)
         if last is not None:
             actions = tuple(self._analysis.interrupt("stopped"))
-            self._report(Report(self.key, actions, last, self._analysis.state()))
+            self._report(Report(self.key, actions, last, self._left(last)))
+        self._done.set()
 
     def _look(self, arrived: _Arrived) -> Look:
         look = self._analysis.look(arrived.frame)
@@ -193,10 +230,19 @@ class CameraWatch:
         self._counts["events"] += sum(isinstance(action, Open) for action in look.actions)
         if look.actions or now - self._saved_at >= SAVE_EVERY_S:
             self._saved_at = now
-            self._report(Report(self.key, tuple(look.actions), look, self._analysis.state()))
+            self._report(Report(self.key, tuple(look.actions), look, self._left(look)))
         return look
+
+    def _left(self, last: Look) -> Handover:
+        """What a successor would need right after this look."""
+        return Handover(
+            saved_at=datetime.now(UTC),
+            run=self._run,
+            film_pts=None if self._source.live else last.pts,
+            analysis=self._analysis.state(),
+        )
 
     def _break_off(self, last: Look) -> None:
         actions = tuple(self._analysis.interrupt("discontinuity"))
         if actions:
-            self._report(Report(self.key, actions, last, self._analysis.state()))
+            self._report(Report(self.key, actions, last, self._left(last)))

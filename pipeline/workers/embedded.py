@@ -21,18 +21,22 @@ def run(link: Link) -> None:
     """
     server = EmbeddedRedis(Path(link.order.options["folder"]))
     told: str | None = None
+    problem: str | None = None
     try:
         while True:
             if not server.alive():
                 try:
                     url = server.start()
                 except BusError as error:
-                    logger.warning("%s", error)
+                    if problem is None:
+                        logger.warning("%s", error)
+                    problem = str(error)
                 else:
+                    problem = None
                     if url != told:
                         link.ready(url=url)
                         told = url
-            link.beat(Heartbeat(pid=os.getpid()))
+            link.beat(Heartbeat(pid=os.getpid(), message=problem))
             if link.stopping.wait(1.0):
                 return
     finally:

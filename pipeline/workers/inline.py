@@ -13,13 +13,13 @@ import platformdirs
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.detectors import load_detector
-from pipeline.errors import SourceError
-from pipeline.incidents import Action, Close, Open, Update
+from pipeline.errors import SourceError, SourceUnreachable
+from pipeline.incidents import Action
 from pipeline.queues import Slot, SlotClosed, newest_frame
 from pipeline.sources import OpenedSource, open_source
 from pipeline.store.fold import fold
-from pipeline.types import Amendment, Event, EventEnded, Frame
-from pipeline.workers.amendments import created, updated
+from pipeline.types import Event, Frame
+from pipeline.workers.amendments import amendment_of
 from pipeline.workers.analysis import Analysis, Look, Pace
 
 CAMERA = "camera"
@@ -45,7 +45,8 @@ def watch(
 
     Raises:
         ConfigError: a rule, zone or setting is wrong; the message names the key.
-        SourceError: the source cannot be read.
+        SourceError: the source cannot be read; SourceUnreachable: a live one has ended.
+        DetectorError: the detector could not look at a frame.
     """
     camera: dict[str, Any] = {"source": source, "detect": detect, "zones": dict(zones or {})}
     if rules is not None:
@@ -66,6 +67,11 @@ def _watch(config: Config) -> Iterator[Event]:
             yield from _versions(config, last, last.actions, known)
         if last is not None:
             yield from _versions(config, last, analysis.interrupt("stopped"), known)
+        if source.live:
+            raise SourceUnreachable(
+                f"{settings.shown()} sends nothing more; see whether it still runs, "
+                "then watch it again."
+            )
 
 
 def _versions(
@@ -73,23 +79,13 @@ def _versions(
 ) -> Iterator[Event]:
     """The events after the actions; those that have ended are forgotten."""
     for action in actions:
-        amendment: Amendment
-        match action:
-            case Open(finding=finding):
-                amendment = created(
-                    config, action.incident_id, finding, look.view, look.frame, None
-                )
-            case Update(finding=finding):
-                amendment = updated(finding, look.view)
-            case Close(at=at, reason=reason):
-                amendment = EventEnded(ended=at, reason=reason)
-        before = known.get(action.incident_id)
-        event = fold(before, action.incident_id, amendment, look.frame.captured_at)
-        known[event.id] = event
+        event_id, amendment = amendment_of(config, action, look, None)
+        before = known.get(event_id)
+        event = known[event_id] = fold(before, event_id, amendment, look.view.captured_at)
         if event is not before:
             yield event
         if event.ended is not None:
-            del known[event.id]
+            del known[event_id]
 
 
 def _due(source: OpenedSource, fps: float) -> Iterator[Frame]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import threading
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,9 @@ from pipeline.protocols import Describer
 from pipeline.redact import redact
 from pipeline.store import Job, JobKind, Store
 from pipeline.types import EventJudged, Outcome, Verdict
+from pipeline.workers.guard import guarded_thread
 from pipeline.workers.link import Link
+from pipeline.workers.patience import patiently
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class _Thinker:
         self._load_failure: ModelError | None = None
         self.describing = False
         self._retry_load_at = datetime.min.replace(tzinfo=UTC)
-        threading.Thread(target=self._run, name="describer", daemon=True).start()
+        guarded_thread("describer", self._run).start()
 
     def ask(self, job: Job) -> None:
         self._jobs.put(job)
@@ -197,7 +198,7 @@ def run(link: Link) -> None:
     # A model takes every core it gets; detection comes first.
     os.nice(NICENESS)
     media = LocalMedia(config.data / "media")
-    with Store.open(config.data) as store:
+    with patiently(link, lambda: Store.open(config.data)) as store:
         judge = Judge(store, _Thinker(config, media), f"{link.order.name}-{os.getpid()}")
         link.ready()
         beat_at = datetime.now(UTC)

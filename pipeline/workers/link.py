@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, TextIO
 from pydantic import Field, TypeAdapter
 
 from pipeline.config import Config
+from pipeline.errors import VigilError
 from pipeline.health import Heartbeat
 from pipeline.redact import redact
 from pipeline.types import Wire
@@ -74,6 +75,10 @@ class Finished(Wire):
 
 Message = Annotated[Ready | Beat | Failed | Finished, Field(discriminator="kind")]
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
+
+
+class Stopped(Exception):
+    """The worker was asked to stop while it waited for something else."""
 
 
 class Link:
@@ -145,6 +150,8 @@ def open_link() -> Link:
     line = sys.stdin.readline()
     if not line:
         raise EOFError
+    # What a worker writes is about what cameras saw: nobody else's business.
+    os.umask(0o077)
     link = Link(out, Order.model_validate_json(line))
     # The supervisor decides when to stop; a terminal's Ctrl-C goes to it alone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -155,10 +162,10 @@ def open_link() -> Link:
 
 def run_worker(run: Callable[[Link], None], link: Link) -> int:
     """Run a worker to its end and return the process's exit status."""
-    from pipeline.errors import VigilError
-
     try:
         run(link)
+    except Stopped:
+        return 0
     except VigilError as error:
         link.failed(redact(str(error)))
         return error.exit_status

@@ -12,10 +12,13 @@ from pipeline.errors import BusError, StoreError
 from pipeline.health import Heartbeat
 from pipeline.store import Store
 from pipeline.workers.link import Link
+from pipeline.workers.patience import patiently
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.05
+LOOK_AGAIN_S = 1.0
+"""How often Redis is asked what it has, while there is nothing new: it may have lost some."""
 SWEEP_S = 1.0
 PRUNE_S = 3600.0
 HISTORY = timedelta(days=30)
@@ -30,6 +33,8 @@ class _Publishing:
     def __init__(self, store: Store, publisher: RedisPublisher) -> None:
         self._store, self._publisher = store, publisher
         self._failures = 0
+        self._newest = -1
+        self._look_again = datetime.min.replace(tzinfo=UTC)
         self._not_before = datetime.min.replace(tzinfo=UTC)
         self.published = 0
         self.problem: str | None = None
@@ -39,6 +44,9 @@ class _Publishing:
         if now < self._not_before:
             return False
         try:
+            newest = self._store.outbox.newest()
+            if newest == self._newest and now < self._look_again:
+                return False
             sent = publish_pending(self._store, self._publisher)
         except (BusError, StoreError) as error:
             self._failures += 1
@@ -51,6 +59,8 @@ class _Publishing:
             logger.info("Redis takes events again.")
         self._failures, self.problem = 0, None
         self.published += sent
+        if sent == 0:
+            self._newest, self._look_again = newest, now + timedelta(seconds=LOOK_AGAIN_S)
         return sent > 0
 
 
@@ -64,7 +74,7 @@ def run(link: Link) -> None:
     config = link.order.config
     assert config is not None
     with (
-        Store.open(config.data) as store,
+        patiently(link, lambda: Store.open(config.data)) as store,
         RedisPublisher(link.order.options["redis"], store.installation) as publisher,
     ):
         link.ready()
@@ -74,7 +84,8 @@ def run(link: Link) -> None:
         swept = 0
         while not link.stopping.wait(POLL_S):
             now = datetime.now(UTC)
-            while publishing.step(now) and not link.stopping.is_set():
+            # A long backlog must not keep the worker from its other duties.
+            while publishing.step(now) and datetime.now(UTC) < sweep_at:
                 pass
             if now < sweep_at:
                 continue

@@ -5,23 +5,24 @@ from __future__ import annotations
 import logging
 import os
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
 import platformdirs
+from pydantic import ValidationError
 
 from pipeline.detectors import load_detector
 from pipeline.health import Heartbeat
 from pipeline.media import LocalMedia
+from pipeline.protocols import RESUME_WITHIN_S
 from pipeline.store import Store
 from pipeline.types import EventEnded
-from pipeline.workers.camera import CameraWatch
+from pipeline.workers.camera import CameraWatch, Handover, Resume, open_ids
 from pipeline.workers.link import Link
+from pipeline.workers.patience import patiently
 from pipeline.workers.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-RESUME_WITHIN_S = 15.0
-"""After a longer pause nothing is taken to go on."""
 STOP_S = 1.2
 """So long the cameras, and then the writer, have for ending in order."""
 
@@ -38,7 +39,7 @@ def run(link: Link) -> None:
     assert config is not None
     keys = tuple(link.order.options["cameras"])
     detector = load_detector("openvino", platformdirs.user_cache_path("vigil") / "models")
-    with Store.open(config.data) as store:
+    with patiently(link, lambda: Store.open(config.data)) as store:
         writer = Writer(config, store, LocalMedia(config.data / "media"))
         writer.start()
         cameras = [
@@ -47,7 +48,8 @@ def run(link: Link) -> None:
                 key,
                 detector.for_camera(key, config.cameras[key]),
                 writer.report,
-                _resumed(store, key, datetime.now(UTC)),
+                patiently(link, partial(resumed, store, key, link.order.options["run"])),
+                link.order.options["run"],
             )
             for key in keys
         ]
@@ -65,9 +67,11 @@ def run(link: Link) -> None:
         for camera in cameras:
             if not camera.join(STOP_S):
                 logger.warning("Camera %s did not stop in time.", camera.key)
-        if not writer.finish(STOP_S):
-            logger.error("What the cameras found last could not be committed.")
+        committed = writer.finish(STOP_S)
         _beat(link, cameras, writer)
+        if not committed:
+            logger.error("What the cameras found last could not be committed.")
+            raise SystemExit(1)
         if ended:
             link.finished()
 
@@ -83,16 +87,37 @@ def _beat(link: Link, cameras: list[CameraWatch], writer: Writer) -> None:
     )
 
 
-def _resumed(store: Store, key: str, now: datetime) -> tuple[dict[str, Any], float] | None:
+def resumed(store: Store, key: str, run: str) -> Resume | None:
     """What the predecessor left, if it left it just now; its open events that cannot go on are
-    ended."""
-    state = store.load_camera_state(key)
-    saved_at = datetime.fromisoformat(state["saved_at"]) if state else now
-    age_s = (now - saved_at).total_seconds()
-    resume = bool(state) and 0 <= age_s <= RESUME_WITHIN_S
-    going_on = {saved["id"] for saved in state["incidents"]["open"]} if resume else set()
+    ended. A film is gone on with only within one run: the next run begins it anew.
+
+    Raises:
+        StoreError: the store fails.
+    """
+    now = datetime.now(UTC)
+    left = _left(store, key)
+    resume = None
+    if left is not None:
+        age_s = (now - left.saved_at).total_seconds()
+        same_run = left.run == run
+        if left.film_pts is not None and same_run:
+            resume = Resume(left.analysis, 0.0, left.film_pts)
+        elif left.film_pts is None and 0 <= age_s <= RESUME_WITHIN_S:
+            resume = Resume(left.analysis, age_s, None)
+    going_on = set() if resume is None else open_ids(resume.analysis)
     for event in store.open_events(key):
         if event.id not in going_on:
-            last = min(max(saved_at, event.started), now)
-            store.amend(event.id, EventEnded(ended=last, reason="restarted"), now=now)
-    return (state, age_s) if resume else None
+            last = now if left is None else min(left.saved_at, now)
+            ended = EventEnded(ended=max(last, event.started), reason="restarted")
+            store.amend(event.id, ended, now=now)
+    return resume
+
+
+def _left(store: Store, key: str) -> Handover | None:
+    """What the predecessor saved; None if nothing, or by a version that saved something else."""
+    try:
+        state = Handover.model_validate(store.load_camera_state(key))
+        open_ids(state.analysis)
+    except (ValidationError, KeyError, TypeError):
+        return None
+    return state

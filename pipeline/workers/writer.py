@@ -7,17 +7,18 @@ import queue
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from pipeline.config import Config
 from pipeline.errors import AmendmentError, StoreError
-from pipeline.incidents import Close, Open, Update
+from pipeline.incidents import Open
 from pipeline.protocols import Media
 from pipeline.store import Store
-from pipeline.types import Amendment, EventEnded
-from pipeline.workers.amendments import created, updated
+from pipeline.types import Amendment
+from pipeline.workers.amendments import amendment_of
 from pipeline.workers.camera import Report
+from pipeline.workers.guard import guarded_thread
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +33,11 @@ class Writer:
     def __init__(self, config: Config, store: Store, media: Media) -> None:
         self._config, self._store, self._media = config, store, media
         self._waiting: queue.Queue[Report | None] = queue.Queue(WAITING)
-        self._giving_up = threading.Event()
-        self._lock = threading.Lock()
+        self._hurry = threading.Event()
+        self._given_up = False
         self.counters: Counter[str] = Counter()
         self.problem: str | None = None
-        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread = guarded_thread("writer", self._run)
 
     def start(self) -> None:
         self._thread.start()
@@ -45,26 +46,30 @@ class Writer:
         """Take a report; never waits. What cannot be kept is counted and logged."""
         if not report.actions and not self._waiting.empty():
             return  # a newer state follows soon enough
+        # Frames must not pile up in memory: none is kept that no picture is made of, and none
+        # at all while the disk fails.
+        crowded = self._waiting.qsize() > WAITING // 4
+        if crowded or not any(isinstance(action, Open) for action in report.actions):
+            report = replace(report, look=replace(report.look, frame=None))
         try:
             self._waiting.put_nowait(report)
         except queue.Full:
-            with self._lock:
-                self.counters["reports_lost"] += 1
+            self.counters["reports_lost"] += 1
             logger.error(
                 "Camera %s: events are lost, since the data folder has failed for too long.",
                 report.camera,
             )
 
     def finish(self, timeout_s: float) -> bool:
-        """Commit what waits; False if the store fails for longer."""
+        """Commit what waits; False if the store fails or it takes longer."""
+        # Wakes a pause: what waits for the disk is tried once more.
+        self._hurry.set()
         try:
             self._waiting.put(None, timeout=timeout_s)
         except queue.Full:
-            pass
-        else:
-            self._thread.join(timeout_s)
-        self._giving_up.set()
-        return not self._thread.is_alive()
+            return False
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive() and not self._given_up
 
     def _run(self) -> None:
         while (report := self._waiting.get()) is not None:
@@ -72,29 +77,29 @@ class Writer:
 
     def _commit(self, report: Report) -> None:
         """Commit all that a look came to, at once; one by one if one of it cannot be."""
-        amendments = self._amendments(report)
-        state = {"saved_at": datetime.now(UTC).isoformat(), **report.state}
+        amendments = [
+            amendment_of(self._config, action, report.look, self._media)
+            for action in report.actions
+        ]
         try:
-            self._insist(amendments, (report.camera, state))
+            self._insist(amendments, report)
         except AmendmentError:
             for amendment in amendments:
                 try:
-                    self._insist([amendment], (report.camera, state))
+                    self._insist([amendment], report)
                 except AmendmentError as error:
                     # Such as the end of an event whose beginning was lost.
                     self.counters["amendments_refused"] += 1
                     logger.error("%s", error)
 
-    def _insist(
-        self,
-        amendments: Sequence[tuple[str, Amendment]],
-        camera_state: tuple[str, dict[str, Any]],
-    ) -> None:
+    def _insist(self, amendments: Sequence[tuple[str, Amendment]], report: Report) -> None:
         """Commit, however often it takes. Raises: AmendmentError: trying again would not help."""
+        state = (report.camera, report.state.model_dump(mode="json"))
         attempt = 0
         while True:
+            last_try = self._hurry.is_set()
             try:
-                self._store.amend_all(amendments, now=datetime.now(UTC), camera_state=camera_state)
+                self._store.amend_all(amendments, now=datetime.now(UTC), camera_state=state)
             except AmendmentError:
                 raise
             except StoreError as error:
@@ -103,34 +108,13 @@ class Writer:
                 self.problem = str(error)
                 pause = RETRY_S[min(attempt, len(RETRY_S) - 1)]
                 attempt += 1
-                if self._giving_up.wait(pause):
+                if last_try:
+                    self._given_up = True
                     return
+                self._hurry.wait(pause)
             else:
                 break
         if attempt:
             logger.info("The store takes events again.")
         self.problem = None
         self.counters["amendments"] += len(amendments)
-
-    def _amendments(self, report: Report) -> Sequence[tuple[str, Amendment]]:
-        # While the disk fails, frames must not pile up in memory.
-        crowded = self._waiting.qsize() > WAITING // 4
-        made: list[tuple[str, Amendment]] = []
-        for action in report.actions:
-            match action:
-                case Close(incident_id=event_id, at=at, reason=reason):
-                    made.append((event_id, EventEnded(ended=at, reason=reason)))
-                case Open(incident_id=event_id, finding=finding):
-                    assert report.look is not None
-                    media = None if crowded else self._media
-                    look = report.look
-                    made.append(
-                        (
-                            event_id,
-                            created(self._config, event_id, finding, look.view, look.frame, media),
-                        )
-                    )
-                case Update(incident_id=event_id, finding=finding):
-                    assert report.look is not None
-                    made.append((event_id, updated(finding, report.look.view)))
-        return made

@@ -210,7 +210,10 @@ def test_a_folder_that_cannot_be_written_is_told() -> None:
         EmbeddedRedis(Path("/proc/self")).start()
 
 
-def test_data_that_cannot_be_read_is_told(embedded: EmbeddedRedis, folder: Path) -> None:
+def test_a_server_that_cannot_start_is_told_with_its_reason(
+    embedded: EmbeddedRedis, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.bus.embedded._put_damage_aside", lambda folder: False)
     with connect(embedded.start()) as client:
         client.set("a", "b")
     embedded.stop()
@@ -267,3 +270,20 @@ def test_on_a_full_disk_it_says_so_or_starts(tmp_path: Path) -> None:
         fill(disk)
         with pytest.raises(BusError, match=f"embedded Redis .*{disk / 'redis'}"):
             EmbeddedRedis(disk / "redis", port=free_port()).start()
+
+
+def test_a_file_damaged_by_a_power_cut_is_put_aside_and_the_server_starts(folder: Path) -> None:
+    first = EmbeddedRedis(folder, port=free_port())
+    with connect(first.start()) as client:
+        for number in range(1000):
+            client.xadd("vigil:events", {"number": number, "filler": "x" * 100})
+    first.stop()
+    written = max(folder.glob("appendonlydir/*.aof"), key=lambda file: file.stat().st_size)
+    content = bytearray(written.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 200] = bytes(200)
+    written.write_bytes(content)
+    second = EmbeddedRedis(folder, port=free_port())
+    with connect(second.start()) as client:
+        assert client.xlen("vigil:events") == 0
+    assert (folder / "appendonlydir.damaged" / written.name).read_bytes() == content
+    second.stop()

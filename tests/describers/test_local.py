@@ -18,9 +18,9 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pipeline.config import Describer
-from pipeline.describers import load_describer, prompt, reply
+from pipeline.describers import load_describer, patience, prompt, reply
 from pipeline.describers.local import LocalDescriber
-from pipeline.errors import ConfigError, ModelError, ModelTimeout, ModelUnavailable
+from pipeline.errors import ModelError, ModelTimeout
 from pipeline.media import LocalMedia
 from pipeline.types import Outcome, Scene
 
@@ -182,8 +182,10 @@ def test_a_deadline_during_the_answer_stops_the_model(plain, scene, monkeypatch)
 def test_a_deadline_during_the_description_keeps_the_verdict(plain, scene, monkeypatch):
     whole = plain.describe(scene, timeout_s=60)
     describe = plain._continue
+    given_s = []
 
     def late(*arguments):
+        given_s.append(plain._deadline - time.monotonic())
         plain._deadline = 0.0
         return describe(*arguments)
 
@@ -191,6 +193,33 @@ def test_a_deadline_during_the_description_keeps_the_verdict(plain, scene, monke
     verdict = plain.describe(scene, timeout_s=60)
     assert verdict.description is None
     assert verdict.probability == whole.probability
+    assert given_s == [pytest.approx(patience.DESCRIPTION_S, abs=0.5)]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("beams"), Exception("odd")])
+def test_a_description_that_fails_keeps_the_verdict(plain, scene, monkeypatch, caplog, error):
+    def fails(*_, **__):
+        raise error
+
+    whole = plain.describe(scene, timeout_s=60)
+    monkeypatch.setattr(plain._model, "generate", fails)
+    verdict = plain.describe(scene, timeout_s=60)
+    assert verdict.description is None
+    assert verdict.probability == whole.probability
+    assert f"No description of event e: {error or 'MemoryError'}" in caplog.text
+
+
+def test_a_models_own_way_to_generate_costs_no_description(
+    tiny_models, pictures, scene, plain, tmp_path
+):
+    folder = shutil.copytree(tiny_models["plain"], tmp_path / "plain")
+    settings = {"num_beams": 4, "repetition_penalty": 9.0, "do_sample": True, "temperature": 2.0}
+    path = folder / "generation_config.json"
+    own = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(own | settings))
+    described = load_describer(Describer(model=str(folder)), pictures).describe(scene, timeout_s=60)
+    assert described.description == plain.describe(scene, timeout_s=60).description
+    assert described.description
 
 
 def test_waiting_for_another_scene_counts_towards_the_deadline(plain, scene):
@@ -243,56 +272,11 @@ def test_loading_a_folder_and_asking_it_reaches_for_no_network(tiny_models, pict
     assert reached == []
 
 
-def test_weights_that_are_no_weights_are_a_sentence(tiny_models, pictures, tmp_path):
-    folder = shutil.copytree(tiny_models["plain"], tmp_path / "broken")
-    (folder / "model.safetensors").write_bytes(b"not weights at all")
-    with pytest.raises(ModelUnavailable, match=r"broken cannot be loaded \(.*\); name a") as caught:
-        load_describer(Describer(model=str(folder)), pictures)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_model_that_reads_no_pictures_is_a_sentence(tiny_models, pictures, tmp_path):
-    folder = shutil.copytree(tiny_models["plain"], tmp_path / "text")
-    config = json.loads((folder / "config.json").read_text())["text_config"]
-    (folder / "config.json").write_text(json.dumps({**config, "model_type": "llama"}))
-    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
-        load_describer(Describer(model=str(folder)), pictures)
-
-
-def test_a_model_that_cannot_say_yes_or_no_is_a_sentence(tiny_models, pictures, monkeypatch):
-    monkeypatch.setattr(reply, "NO", ("Never at all",))
-    with pytest.raises(ModelUnavailable, match="has no single token for Yes or for No"):
-        load_describer(Describer(model=str(tiny_models["plain"])), pictures)
-
-
-@pytest.mark.parametrize(("amx", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_a_cpu_computes_in_what_it_is_fast_at(
-    tiny_models, pictures, scene, monkeypatch, amx, dtype
-):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx})
-    describer = LocalDescriber(Describer(model=str(tiny_models["Yes"])), pictures)
-    assert describer._model.dtype is dtype
-    assert describer.describe(scene, timeout_s=60).outcome is Outcome.YES
-
-
-def test_code_that_comes_with_a_model_is_not_run(tiny_models, pictures, tmp_path):
-    folder = shutil.copytree(tiny_models["plain"], tmp_path / "code")
-    config = json.loads((folder / "config.json").read_text())
-    config |= {
-        "model_type": "own",
-        "auto_map": {"AutoConfig": "own.Own", "AutoModelForImageTextToText": "own.Model"},
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
-    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
-        load_describer(Describer(model=str(folder)), pictures)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_a_folder_that_vanished_is_a_configuration_error(pictures, tmp_path):
-    with pytest.raises(ConfigError, match="there is no folder"):
-        LocalDescriber(Describer(model=str(tmp_path / "gone")), pictures)
+def test_a_template_that_refuses_the_conversation_is_a_sentence(plain, scene, monkeypatch):
+    refusing = "{{ raise_exception('Conversation roles must alternate') }}"
+    monkeypatch.setattr(plain._processor, "chat_template", refusing)
+    with pytest.raises(ModelError, match=r"local:plain failed .*\(Conversation roles must"):
+        plain.describe(scene, timeout_s=60)
 
 
 def test_log_probabilities_add_up_over_spellings(plain):

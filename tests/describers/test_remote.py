@@ -57,6 +57,21 @@ def test_without_probabilities_two_answers_in_words_are_votes(
     assert not verdict.calibrated
 
 
+@pytest.mark.parametrize("first_token", ["<think>", "**", "\n"])
+def test_probabilities_of_how_a_reply_begins_leave_the_answer_to_its_words(
+    server, describer_at, scene, first_token
+):
+    def begins_otherwise(request):
+        words = {"question": "**Yes**", "inverse": "<think>\n</think>No", "description": SENTENCE}
+        tokens = [(first_token, -0.0001), ("Yes", -12.0)] if request.get("logprobs") else None
+        return completion(words[asks(request)], tokens)
+
+    server.answer = begins_otherwise
+    verdict = describer_at(server.url).describe(scene, timeout_s=10)
+    assert (verdict.outcome, verdict.probability) == (Outcome.YES, 0.75)
+    assert len(verdict.answers) == 2
+
+
 def test_the_very_pictures_go_to_the_server_and_no_more_than_configured(
     server, describer_at, scene, pictures
 ):
@@ -105,6 +120,48 @@ def test_a_server_that_lists_no_model_is_asked_for_none(server, describer_at, sc
     verdict = describer.describe(scene, timeout_s=10)
     assert all("model" not in chat.body for chat in server.chats)
     assert verdict.model == describer.name == "remote:small"
+
+
+def test_models_that_a_starting_server_does_not_list_yet_are_asked_for_again(
+    server, describer_at, scene
+):
+    describer = describer_at(server.url)
+    server.failing_models = 503
+    server.answer = lambda request: Reply(b"starting", 503)
+    with pytest.raises(ModelUnavailable):
+        describer.describe(scene, timeout_s=10)
+    server.failing_models, server.answer = None, with_logprobs
+    describer.describe(scene, timeout_s=10)
+    assert [chat.body.get("model") for chat in server.chats] == [None, "tiny", "tiny"]
+
+
+@pytest.mark.parametrize("status", [404, 400])
+def test_a_model_that_was_exchanged_is_found_and_keeps_every_wish(
+    server, describer_at, scene, status
+):
+    describer = describer_at(server.url)
+    describer.describe(scene, timeout_s=10)
+    server.models = ["newer"]
+    server.answer = lambda request: (
+        with_logprobs(request) if request["model"] == "newer" else Reply(b"no model tiny", status)
+    )
+    before = len(server.requests)
+    assert describer.describe(scene, timeout_s=10).mass == pytest.approx(0.9)
+    assert [request.path.rpartition("/")[2] for request in server.requests[before:]] == [
+        "completions",
+        "models",
+        "completions",
+        "completions",
+    ]
+    assert all("chat_template_kwargs" in chat.body for chat in server.chats)
+
+
+def test_a_model_that_is_listed_and_not_there_is_looked_for_once(server, describer_at, scene):
+    server.answer = lambda request: Reply(b"no such model", 404)
+    with pytest.raises(ModelUnavailable, match="status 404"):
+        describer_at(server.url).describe(scene, timeout_s=10)
+    assert len(server.chats) == 1
+    assert len(server.requests) == 3
 
 
 def test_a_wish_that_a_server_refuses_is_dropped_for_good(server, describer_at, scene):

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gzip
+import json
+import math
 import socket
 import threading
 import time
@@ -7,6 +10,7 @@ import time
 import pytest
 from chat_server import SENTENCE, Reply, asks, chat_server, completion, with_logprobs
 
+from pipeline.describers import patience
 from pipeline.errors import ModelError, ModelReplyError, ModelTimeout, ModelUnavailable
 from pipeline.types import Outcome
 
@@ -51,8 +55,6 @@ def test_an_error_of_the_server_is_a_sentence_with_what_it_said(
         b'{"choices": []}',
         b'{"choices": [{"message": {"content": 5}}]}',
         b'{"choices": [{"message": null}]}',
-        b'{"choices": [{"message": {"content": "Yes"}, "logprobs": {"content": [{"token": "Yes",'
-        b' "logprob": NaN}]}}]}',
     ],
 )
 def test_what_is_no_chat_completion_is_an_error_that_keeps_the_reply(
@@ -63,6 +65,63 @@ def test_what_is_no_chat_completion_is_an_error_that_keeps_the_reply(
         describer_at(server.url).describe(scene, timeout_s=10)
     assert len(caught.value.reply) <= 500
     assert ("Welcome" in caught.value.reply) == (b"Welcome" in body)
+
+
+def odd_completion(**fields: object) -> Reply:
+    """A completion of the word Yes, with odd fields in its choice and around it."""
+    body = json.loads(completion("Yes", [("Yes", -0.1), ("No", -2.4)]).body)
+    for name, value in fields.items():
+        target = body if name == "usage" else body["choices"][0]
+        target[name] = value
+    return Reply(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    "usage", [None, {"total_tokens": None}, {}, {"total_tokens": "many"}, "odd", []]
+)
+def test_odd_usage_costs_only_the_count(server, describer_at, scene, usage):
+    server.answer = lambda request: odd_completion(usage=usage)
+    verdict = describer_at(server.url).describe(scene, timeout_s=10)
+    assert verdict.outcome is Outcome.YES
+    assert verdict.tokens == 0
+
+
+@pytest.mark.parametrize("odd", [-math.inf, math.inf, math.nan, None, "low"])
+def test_one_odd_probability_costs_only_its_token(server, describer_at, scene, odd):
+    top = [{"token": "Maybe", "logprob": odd}, {"token": "Yes", "logprob": math.log(0.8)}]
+    logprobs = {"content": [{"token": "Yes", "logprob": math.log(0.8), "top_logprobs": top}]}
+    server.answer = lambda request: odd_completion(logprobs=logprobs)
+    verdict = describer_at(server.url).describe(scene, timeout_s=10)
+    assert verdict.outcome is Outcome.YES
+    assert verdict.mass == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("logprobs", ["odd", {"content": [{"token": "Yes", "logprob": math.nan}]}])
+def test_without_one_good_probability_the_words_are_counted(server, describer_at, scene, logprobs):
+    server.answer = lambda request: odd_completion(logprobs=logprobs)
+    assert len(describer_at(server.url).describe(scene, timeout_s=10).answers) == 2
+
+
+def test_words_in_parts_are_joined(server, describer_at, scene):
+    parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Y"}, {"text": "es."}]
+    server.answer = lambda request: odd_completion(message={"content": parts})
+    assert describer_at(server.url).describe(scene, timeout_s=10).answers == ("Yes.",)
+
+
+def test_a_compressed_reply_is_not_unpacked(server, describer_at, scene):
+    packed = gzip.compress(completion("Yes " * 1_000_000).body)
+    assert len(packed) < 10_000
+    server.answer = lambda request: Reply(packed, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(ModelReplyError, match=r"sends compressed replies \(gzip\)"):
+        describer_at(server.url).describe(scene, timeout_s=10)
+
+
+def test_a_compressed_error_is_still_told_by_its_status(server, describer_at, scene):
+    server.answer = lambda request: Reply(
+        gzip.compress(b"log in"), 401, {"Content-Encoding": "gzip"}
+    )
+    with pytest.raises(ModelUnavailable, match=r"status 401 .*; set describer.api_key"):
+        describer_at(server.url).describe(scene, timeout_s=10)
 
 
 def test_a_reply_without_words_is_no_answer(server, describer_at, scene):
@@ -146,17 +205,37 @@ def test_headers_that_drip_end_at_the_deadline(describer_at, scene):
         thread.join()
 
 
-def test_a_missing_description_does_not_lose_the_verdict(server, describer_at, scene, caplog):
+def test_a_description_keeps_the_verdict_waiting_only_so_long(
+    server, describer_at, scene, caplog, monkeypatch
+):
+    monkeypatch.setattr(patience, "DESCRIPTION_S", 0.2)
+
     def late(request):
         if asks(request) == "description":
             return Reply(completion(SENTENCE * 100).body, drip=True)
         return with_logprobs(request)
 
     server.answer = late
-    verdict = describer_at(server.url).describe(scene, timeout_s=1)
+    verdict = describer_at(server.url).describe(scene, timeout_s=30)
     assert verdict.outcome is Outcome.YES
     assert verdict.description is None
-    assert "No description of event e: the deadline passed" in caplog.text
+    assert verdict.latency_s < 5
+    assert "No description of event e: it took longer than 0 s" in caplog.text
+
+
+def test_shortly_before_the_deadline_no_description_is_asked_for(
+    server, describer_at, scene, caplog
+):
+    server.answer = with_logprobs
+    verdict = describer_at(server.url).describe(scene, timeout_s=patience.RESERVE_S)
+    assert (verdict.outcome, verdict.description) == (Outcome.YES, None)
+    assert [asks(chat.body) for chat in server.chats] == ["question"]
+    assert "the answer left no time for it" in caplog.text
+
+
+@pytest.mark.parametrize(("left_s", "patience_s"), [(60, 10), (12, 10), (7, 5), (2, 0), (1, -1)])
+def test_a_description_leaves_time_before_the_deadline(left_s, patience_s):
+    assert patience.for_description(left_s) == patience_s
 
 
 def test_a_failed_description_does_not_lose_the_verdict(server, describer_at, scene, caplog):

@@ -17,6 +17,19 @@ def test_a_yes_is_read(text):
     assert reply.word(text) is True
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>\n\n</think>\n\nYes", True),
+        ("<think>Yes, or rather</think>No.", False),
+        ("<think>Yes", None),
+        ("Well <think>a</think> Yes", None),
+    ],
+)
+def test_a_thought_before_the_answer_does_not_count(text, answer):
+    assert reply.word(text) is answer
+
+
 @pytest.mark.parametrize("text", ["No", "no!", "NO.", "- No", "No: nobody", "\tno"])
 def test_a_no_is_read(text):
     assert reply.word(text) is False

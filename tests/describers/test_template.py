@@ -81,11 +81,19 @@ def test_one_that_stays_beside_one_that_moves_claims_neither():
         ("bench", "benches"),
         ("mouse", "mice"),
         ("sheep", "sheep"),
+        ("skis", "pairs of skis"),
+        ("scissors", "pairs of scissors"),
+        ("broccoli", "broccoli"),
     ],
 )
 def test_plurals(label, many):
     tracks = (walker(1, 0, 0, label=label), walker(2, 0, 0, label=label))
     assert told(*tracks) == f"Two {many} are in view at the campus, 02:14."
+
+
+def test_one_of_what_has_no_singular():
+    assert told(walker(1, 0, 0, label="skis")) == "A pair of skis is in view at the campus, 02:14."
+    assert told(walker(1, 0, 0, label="broccoli")) == "Broccoli is in view at the campus, 02:14."
 
 
 def test_a_finding_without_tracks_claims_nothing():

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import wait
+from dataclasses import replace
 from pathlib import Path
 
+import av
 import cv2
 import handmade
 import numpy as np
@@ -213,6 +215,42 @@ def test_a_failing_inference_comes_out_of_the_future_and_names_the_camera(photog
         detector._requests.put(request)
     assert view.submit(handmade.frame(image=photograph)).exception(WAIT_S) is None
     detector.close()
+
+
+class Unreadable:
+    """A picture whose conversion fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def bgr(self, size):
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (cv2.error("OpenCV(5.0.0) resize.cpp:1: error:\n> too small"), "> too small"),
+        (av.error.InvalidDataError(1, "Invalid data"), "Invalid data"),
+        (MemoryError(), "MemoryError"),
+        (ValueError("no such format"), "no such format"),
+    ],
+)
+def test_whatever_fails_on_a_picture_is_the_detectors_own_error(openvino, photograph, error, said):
+    view = openvino.for_camera("door", camera(size=64))
+    whole = handmade.frame(image=photograph)
+    failed = view.submit(replace(whole, picture=Unreadable(error))).exception(WAIT_S)
+    assert isinstance(failed, DetectorError)
+    assert failed.__cause__ is error
+    assert "on a picture of camera door: " in str(failed)
+    assert said in str(failed)
+    assert view.submit(whole).exception(WAIT_S) is None
+
+
+def test_a_picture_without_pixels_is_the_detectors_own_error(openvino, photograph):
+    empty = replace(handmade.frame(image=photograph), size=(0, 0))
+    failed = openvino.for_camera("door", camera()).submit(empty).exception(WAIT_S)
+    assert isinstance(failed, DetectorError)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import handmade
 import pytest
@@ -47,6 +48,16 @@ def test_a_long_absence_begins_the_stay_anew():
     watching = rule()
     held = [at for at in times(0, 20) if holds(watching, at, None if 4 < at < 7 else INSIDE)]
     assert held[0] == pytest.approx(17.0, abs=0.21)
+
+
+def test_where_looks_are_rare_one_missed_look_does_not_begin_the_stay_anew():
+    watching = rule(seconds=30)
+    held = []
+    for at in times(0, 60, 5.0):
+        tracks = [] if at == 20 else [handmade.track(7, *INSIDE, at=at)]
+        if watching.update(replace(view(at, tracks), period_s=5.0)):
+            held.append(at)
+    assert held == times(30, 60, 5.0)
 
 
 def test_who_stays_outside_does_not_loiter_here():

@@ -7,6 +7,7 @@ import pytest
 from handmade import times, view
 
 from pipeline.config import ZoneRule
+from pipeline.protocols import RESUME_WITHIN_S
 from pipeline.rules import make_rule
 from pipeline.types import Finding, Zone
 
@@ -140,9 +141,9 @@ def test_after_a_restart_who_was_inside_is_found_at_once_and_since_then():
         found(before, at, INSIDE)
     after = rule()
     after.restore(json.loads(json.dumps(before.state())))
-    assert not any(after.update(view(at)) for at in times(100, 107.8))
-    (finding,) = found(after, 108.0, INSIDE)
-    assert finding.evidence["inside_s"] == pytest.approx(13.0)
+    assert not any(after.update(view(at)) for at in times(100, 113.8))
+    (finding,) = found(after, 114.0, INSIDE)
+    assert finding.evidence["inside_s"] == pytest.approx(19.0)
 
 
 def test_after_a_restart_who_does_not_come_back_soon_is_forgotten():
@@ -151,7 +152,7 @@ def test_after_a_restart_who_does_not_come_back_soon_is_forgotten():
         found(before, at, INSIDE)
     after = rule()
     after.restore(json.loads(json.dumps(before.state())))
-    assert not any(after.update(view(at)) for at in times(100, 111))
-    assert not found(after, 111.2, INSIDE)
+    assert not any(after.update(view(at)) for at in times(100, 100 + RESUME_WITHIN_S + 1))
+    assert not found(after, 100 + RESUME_WITHIN_S + 1.2, INSIDE)
     assert "1" in after.state()
     assert after.state()["1"]["entered_s"] == 0

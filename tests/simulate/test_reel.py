@@ -9,7 +9,7 @@ import pytest
 from films import make_film, make_song, shared
 
 from pipeline.errors import FilmError
-from pipeline.simulate import load, names_of
+from pipeline.simulate import Reel, load, names_of
 from pipeline.simulate.rtp import MAX_PAYLOAD, Packetiser, nal_units, session_description
 
 
@@ -56,6 +56,12 @@ def test_a_start_is_at_the_keyframe_before(tmp_path: Path) -> None:
     reel = load(make_film(tmp_path / "a.mp4", frames=40, gop=10), tmp_path)
     assert len(list(reel.access_units(2.55))) == 20
     assert next(reel.access_units(2.55)).pts == 0
+
+
+def test_a_film_that_cannot_be_wound_on_is_told_in_a_sentence(tmp_path: Path) -> None:
+    raw = make_film(tmp_path / "raw.h264")
+    with pytest.raises(FilmError, match=r"raw\.h264 cannot be read on: .*\.$"):
+        list(Reel(raw, (), 10.0, 3.0).access_units(1.0))
 
 
 def test_odd_media_become_a_reel_or_one_sentence(tmp_path: Path) -> None:

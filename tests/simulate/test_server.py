@@ -19,6 +19,7 @@ from running import missing
 
 from pipeline.errors import FilmError, SourceRefused, VigilError
 from pipeline.simulate import Account, Reel, SimulatedCameras, load, serve
+from pipeline.simulate.accounts import Digest
 from pipeline.sources import open_source
 from pipeline.types import Frame
 
@@ -168,6 +169,13 @@ def test_an_account_is_asked_for_and_may_hold_odd_letters(film: Path, folder: Pa
     assert ACCOUNT.password not in repr(ACCOUNT)
 
 
+def test_a_response_of_odd_letters_proves_nothing_and_fails_nothing() -> None:
+    digest = Digest(ACCOUNT)
+    nonce = digest.challenge.split('"')[3]
+    given = f'Digest username="guard", nonce="{nonce}", uri="rtsp://h/yard", response="ä€"'
+    assert digest.accepts("DESCRIBE", given) is False
+
+
 def test_gstreamer_plays_it_too(film: Path, folder: Path) -> None:
     if not shutil.which("gst-launch-1.0"):
         missing("GStreamer")
@@ -279,6 +287,42 @@ async def test_a_client_that_does_not_read_is_cut_off(
         writer.write(f"PLAY {url} RTSP/1.0\r\nCSeq: 2\r\n\r\n".encode())
         await until(lambda: cameras.clients == 1)
         await until(lambda: cameras.clients == 0)
+        writer.close()
+
+
+async def test_a_client_that_asks_and_does_not_read_the_answers_is_cut_off(
+    film: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.simulate.connection._SLOW_S", 0.2)
+    monkeypatch.setattr("pipeline.simulate.connection._BUFFER_BYTES", 4096)
+    async with SimulatedCameras(reels(film, folder), port=0) as cameras:
+        port = int(cameras.urls["yard"].split(":")[2].split("/")[0])
+        deaf = socket.socket()
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", port))
+        _, writer = await asyncio.open_connection(sock=deaf, limit=1)
+        writer.transport.pause_reading()
+        await until(lambda: cameras.clients == 1)
+        asked = "DESCRIBE rtsp://h/yard RTSP/1.0\r\nCSeq: 1\r\n\r\n"
+        writer.write(asked.encode() * 20_000)
+        await until(lambda: cameras.clients == 0)
+        writer.transport.abort()
+
+
+async def test_a_film_without_pictures_ends_the_stream_and_holds_up_nobody(
+    film: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = reels(film, folder)
+    monkeypatch.setattr(Reel, "access_units", lambda *_: iter(()))
+    async with SimulatedCameras(served, port=0) as cameras:
+        url = cameras.urls["yard"]
+        port = int(url.split(":")[2].split("/")[0])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        transport = "Transport: RTP/AVP/TCP;interleaved=0-1"
+        writer.write(f"SETUP {url}/track0 RTSP/1.0\r\nCSeq: 1\r\n{transport}\r\n\r\n".encode())
+        writer.write(f"PLAY {url} RTSP/1.0\r\nCSeq: 2\r\n\r\n".encode())
+        answers = await asyncio.wait_for(reader.read(), 5)
+        assert answers.count(b"200 OK") == 2
         writer.close()
 
 

@@ -6,13 +6,14 @@ import os
 import threading
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from films import MEDIA, make_film, make_song, picture, shared
 
 from pipeline.errors import SourceError, SourceNotFound, SourceUnreadable
 from pipeline.sources import Kind, check, open_source, probe
-from pipeline.sources.stream import _options
+from pipeline.sources.stream import StreamSource, _options
 from pipeline.types import Frame
 
 
@@ -82,6 +83,42 @@ def test_a_gap_in_a_film_is_marked(tmp_path: Path) -> None:
     times = [0, 1, 2, 3, 60, 61, 62]
     found = frames(make_film(tmp_path / "a.mkv", frames=7, times=times))
     assert [frame.index for frame in found if frame.discontinuity] == [0, 4]
+
+
+def test_damaged_times_do_not_end_a_film(tmp_path: Path) -> None:
+    far = 3 * 10**12
+    path = make_film(tmp_path / "a.mkv", frames=6, times=[0, 1, 2, far, far + 1, far + 2])
+    found = frames(path)
+    assert [frame.index for frame in found if frame.discontinuity] == [0, 3]
+    assert found[-1].monotonic - found[0].monotonic == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("where", ["decode", "picture"])
+def test_whatever_ffmpeg_says_while_frames_are_read_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise av.error.InvalidDataError(1, "Invalid data", "rtsp://me:secret@h/")
+
+    if where == "decode":
+        monkeypatch.setattr(StreamSource, "_seconds", fails)
+    else:
+        monkeypatch.setattr("pipeline.sources.stream.DecodedPicture", fails)
+    path = make_film(tmp_path / "a.mp4")
+    with pytest.raises(SourceUnreadable, match=r"^Camera door: .* cannot be read on") as caught:
+        frames(path)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+def test_whatever_ffmpeg_says_of_an_opened_stream_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise av.error.InvalidDataError(1, "Invalid data")
+
+    monkeypatch.setattr("pipeline.sources.stream._claimed_rate", fails)
+    with pytest.raises(SourceUnreadable, match=r"a\.mp4 is not a video that can be read"):
+        open_source("door", str(make_film(tmp_path / "a.mp4")))
 
 
 def test_a_film_may_be_named_by_a_file_url_or_hold_a_colon(

@@ -114,6 +114,24 @@ def test_an_ended_live_stream_is_opened_again_and_the_index_goes_on() -> None:
     assert world.camera.dropped == {"corrupt": 3}
 
 
+class Counting(Counter[str]):
+    """A counter that another thread adds a cause to while it is stepped through."""
+
+    def items(self):
+        for pair in super().items():
+            self[f"cause {len(self)}"] += 1
+            yield pair
+
+
+def test_what_was_dropped_can_be_asked_for_while_it_is_counted() -> None:
+    source = live(0, 1)
+    source.dropped = Counting(corrupt=1)
+    world = World(source, live())
+    world.camera._dropped = Counting(undecodable=1)
+    asked = [world.camera.dropped for _ in world.camera.frames()]
+    assert asked == [{"corrupt": 1, "undecodable": 1}] * 2
+
+
 @pytest.mark.parametrize(
     ("failure", "state"),
     [

@@ -52,6 +52,21 @@ def test_a_film_is_timed_by_itself_however_fast_it_is_read() -> None:
     assert jumps(found) == [0]  # one frame in ten seconds is this film's rate
 
 
+@pytest.mark.parametrize("rate", [10, 6e-12])
+def test_a_leap_of_a_film_that_no_film_is_long_enough_for_is_a_seam(rate: float) -> None:
+    found = stamps([0.0, 0.04, 3e11, 3e11 + 0.04], live=False, rate=rate, arrivals=[1000.0] * 4)
+    assert jumps(found) == [0, 2]
+    assert found[2].monotonic - found[1].monotonic <= 0.1 + 1e-9
+    assert found[3].monotonic - found[2].monotonic == pytest.approx(0.04, abs=1e-3)
+    assert found[3].captured_at - START < timedelta(seconds=1)
+
+
+def test_a_films_gap_of_half_an_hour_is_believed() -> None:
+    found = stamps([0.0, 0.1, 1800.0], live=False)
+    assert jumps(found) == [0, 2]
+    assert found[2].monotonic - found[0].monotonic == pytest.approx(1800)
+
+
 def test_live_frames_are_timed_by_their_arrival() -> None:
     found = stamps([0.0, 0.1], live=True, arrivals=[1003.0, 1003.4])
     assert [stamp.monotonic for stamp in found] == [1003.0, 1003.4]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -13,10 +15,11 @@ from handmade import frame, standing, times
 
 from pipeline.config import Config
 from pipeline.configfile import validate
-from pipeline.errors import DetectorError
+from pipeline.errors import DetectorBusy, DetectorError
 from pipeline.incidents import Action, Close, Open
 from pipeline.stubs import StubDetector
 from pipeline.types import Detection, Frame
+from pipeline.workers import analysis as module
 from pipeline.workers.analysis import Analysis, Latencies, Pace
 
 LOITER = {"stays": {"type": "loiter", "seconds": 4}}
@@ -62,6 +65,11 @@ def test_arrivals_that_jitter_do_not_lower_the_rate() -> None:
     assert due >= 95
 
 
+def test_a_frame_that_comes_a_little_early_is_the_one_that_is_due() -> None:
+    pace = Pace(5)
+    assert [pace.due(frame(at)) for at in (0.0, 0.19, 0.37, 0.4)] == [True, True, False, True]
+
+
 def test_after_a_pause_the_missed_looks_are_not_made_up_for() -> None:
     pace = Pace(5)
     assert pace.due(frame(0.0))
@@ -81,6 +89,123 @@ def test_a_jump_in_time_ends_what_is_open() -> None:
     (closed,) = found.look(replace(frame(2.2), discontinuity=True)).actions
     assert isinstance(closed, Close)
     assert closed.reason == "discontinuity"
+    (opened,) = actions(found, times(2.4, 5))
+    assert isinstance(opened, Open)
+    assert opened.finding.tracks[0].first_seen >= 5002.2
+    assert opened.finding.started >= 5002.2
+
+
+@pytest.mark.parametrize("failure", [DetectorError, DetectorBusy])
+def test_a_jump_in_time_ends_what_is_open_though_the_detector_missed_it(
+    failure: type[DetectorError],
+) -> None:
+    def answer(seen: Frame) -> list[Detection]:
+        if seen.discontinuity:
+            raise failure("It failed.")
+        return somebody(seen)
+
+    found = analysis(config(), answer)
+    assert [type(a) for a in actions(found, times(0, 2))] == [Open]
+    with pytest.raises(failure):
+        found.look(replace(frame(2.2), discontinuity=True))
+    after = list(actions(found, times(2.4, 5)))
+    assert [type(action) for action in after] == [Close, Open]
+    assert after[0].reason == "discontinuity"
+
+
+def test_the_first_frame_breaks_nothing_off_though_the_detector_missed_it() -> None:
+    first = analysis(config())
+    (opened,) = actions(first, times(0, 2))
+
+    def answer(seen: Frame) -> list[Detection]:
+        if seen.discontinuity:
+            raise DetectorError("It failed.")
+        return somebody(seen)
+
+    second = analysis(config(), answer)
+    second.resume(first.state(), age_s=1.0)
+    with pytest.raises(DetectorError):
+        second.look(replace(frame(3.0), discontinuity=True))
+    after = list(actions(second, times(3.2, 6)))
+    assert not [action for action in after if isinstance(action, Open | Close)]
+    (closed,) = second.interrupt("stopped")
+    assert (closed.incident_id, closed.reason) == (opened.incident_id, "stopped")
+
+
+def test_a_picture_of_another_size_breaks_off_what_is_open() -> None:
+    found = analysis(config())
+    assert [type(a) for a in actions(found, times(0, 2))] == [Open]
+    (closed,) = found.look(frame(2.2, size=(500, 500))).actions
+    assert isinstance(closed, Close)
+    assert closed.reason == "discontinuity"
+    again = [a for at in times(2.4, 5) for a in found.look(frame(at, size=(500, 500))).actions]
+    assert [type(action) for action in again] == [Open]
+
+
+def test_after_a_restart_a_picture_of_another_size_goes_on_with_nothing() -> None:
+    first = analysis(config())
+    (opened,) = actions(first, times(0, 2))
+    second = analysis(config())
+    second.resume(json.loads(json.dumps(first.state())), age_s=1.0)
+    (closed,) = second.look(frame(3.0, size=(500, 500))).actions
+    assert isinstance(closed, Close)
+    assert (closed.incident_id, closed.reason) == (opened.incident_id, "restarted")
+
+
+@pytest.mark.parametrize("step", [5.0, 3.3])
+def test_who_stands_before_a_slow_camera_is_one_event_that_goes_on(step: float) -> None:
+    found = analysis(config())
+    told = [type(action) for action in actions(found, times(0, 60 * step, step))]
+    assert (told.count(Open), told.count(Close)) == (1, 0)
+    (closed,) = found.interrupt("stopped")
+    assert isinstance(closed, Close)
+
+
+def test_one_missed_look_of_a_slow_camera_does_not_end_an_event() -> None:
+    found = analysis(config(), lambda seen: [] if seen.monotonic == 5040.0 else somebody(seen))
+    told = [type(action) for action in actions(found, times(0, 100, 5.0))]
+    assert (told.count(Open), told.count(Close)) == (1, 0)
+
+
+def test_a_camera_is_waited_for_as_long_as_it_is_slow() -> None:
+    found = analysis(config())
+    assert found.patience_s == 5.0
+    list(actions(found, times(0, 3)))
+    assert found.patience_s == 5.0
+    list(actions(found, times(6, 60, 3.0)))
+    assert found.patience_s == pytest.approx(12.0)
+
+
+def test_one_long_pause_does_not_make_a_camera_slow() -> None:
+    found = analysis(config())
+    list(actions(found, [*times(0, 3), 60.0, 60.2]))
+    assert found.period_s == pytest.approx(0.2)
+    found.look(replace(frame(500.0), discontinuity=True))
+    assert found.period_s == pytest.approx(0.2)
+
+
+def test_a_detector_that_never_answers_is_a_detector_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_S", 0.01)
+
+    class Silent:
+        labels = ("person",)
+
+        def submit(self, frame: Frame) -> Future[list[Detection]]:
+            return Future()
+
+        def close(self) -> None:
+            pass
+
+    with pytest.raises(DetectorError, match="no answer"):
+        Analysis(config(), "door", Silent()).look(frame(0.0))
+
+
+def test_a_look_tells_what_each_stage_cost() -> None:
+    look = analysis(config()).look(frame(0.0))
+    assert list(look.spent) == ["detect", "track", "rules"]
+    assert all(seconds > 0 for seconds in look.spent.values())
 
 
 def test_an_event_that_was_open_goes_on_after_a_restart() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +30,12 @@ class Model:
     def __init__(self) -> None:
         self.answer: Callable[[], Verdict] = lambda: judged(Outcome.YES).verdict
         self.asked: list[Scene] = []
+        self.released = threading.Event()
+
+    def thinks(self) -> Verdict:
+        """Answers when the test is over."""
+        self.released.wait(10)
+        return judged(Outcome.YES).verdict
 
     def describe(self, scene: Scene, *, timeout_s: float) -> Verdict:
         self.asked.append(scene)
@@ -45,10 +52,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> Model:
+def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
     stub = Model()
     monkeypatch.setattr(module, "load_describer", lambda settings, media: stub)
-    return stub
+    yield stub
+    stub.released.set()
 
 
 def settings() -> config.Config:
@@ -142,7 +150,7 @@ def test_a_judge_that_stops_gives_its_job_back_at_once(
     store: Store, judge: Judge, model: Model, tmp_path: Path
 ) -> None:
     store.amend("e1", asked(), now=NOW)
-    model.answer = lambda: until(lambda: None, seconds=0.5)
+    model.answer = model.thinks
     step_until(judge, after(1), lambda: model.asked)
     judge.give_back(after(1))
     assert store.jobs.lease("judge", now=after(1), lease_s=1, worker="judge-2") is not None
@@ -150,7 +158,7 @@ def test_a_judge_that_stops_gives_its_job_back_at_once(
 
 def test_a_lease_is_kept_while_the_model_thinks(store: Store, judge: Judge, model: Model) -> None:
     store.amend("e1", asked(), now=NOW)
-    model.answer = lambda: until(lambda: None, seconds=1)
+    model.answer = model.thinks
     step_until(judge, after(1), lambda: model.asked)
     judge.keep_lease(after(LEASE_S))
     later = after(1 + LEASE_S) + timedelta(seconds=1)
@@ -161,7 +169,7 @@ def test_a_model_that_hangs_far_beyond_the_deadline_is_noticed(
     store: Store, judge: Judge, model: Model
 ) -> None:
     store.amend("e1", asked(judge_within_s=5), now=NOW)
-    model.answer = lambda: until(lambda: None, seconds=2)
+    model.answer = model.thinks
     step_until(judge, after(1), lambda: model.asked)
     assert not judge.hung(after(6))
     assert judge.hung(after(6 + module.HUNG_S))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
+import stat
 import subprocess
 import sys
 from collections import defaultdict
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import yaml
 from running import SMALL, descendants, gone, until
 
@@ -29,6 +32,7 @@ from pipeline import (
     WorkerError,
     watch,
 )
+from pipeline.store import Store
 
 ROOT = Path(package.__file__).parent.parent
 STAYS = {"stays": {"type": "loiter", "seconds": 3, "severity": "alert"}}
@@ -205,11 +209,14 @@ def test_a_dead_model_server_delays_nothing_and_leaves_events_unverified(
         assert judged.score == pytest.approx(created.score, abs=0.2)
 
 
-@pytest.mark.parametrize("victim", ["watch-cameras", "publish", "embedded"])
+@pytest.mark.parametrize("victim", ["watch-cameras", "judge", "publish", "embedded"])
 def test_a_killed_worker_is_back_and_no_event_is_lost_or_doubled(
     camera: str, tmp_path: Path, victim: str
 ) -> None:
-    with Pipeline.from_yaml(write(tmp_path, settings(camera, rules=STAYS))) as p:
+    data = settings(camera, rules=STAYS)
+    if victim == "judge":
+        data["describer"] = {"model": "http://127.0.0.1:9"}
+    with Pipeline.from_yaml(write(tmp_path, data)) as p:
         events = p.events(timeout=90)
         seen = [next(events)]
         before = p.status().workers[victim].pid
@@ -224,26 +231,129 @@ def test_a_killed_worker_is_back_and_no_event_is_lost_or_doubled(
     assert len(by_id(seen)) == 1
 
 
-def test_nothing_is_left_of_a_killed_tree_and_the_next_start_ends_its_events(
+def start_apart(path: Path) -> subprocess.Popen[str]:
+    """A pipeline in a process of its own, which prints each event's id and version."""
+    script = (
+        "from pipeline import Pipeline\n"
+        f"with Pipeline.from_yaml({str(path)!r}) as p:\n"
+        "    for event in p.events(): print(event.id, event.version, flush=True)"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"},
+    )
+
+
+def test_nothing_outlives_a_killed_supervisor_and_its_events_are_ended(
     camera: str, tmp_path: Path
 ) -> None:
     path = write(tmp_path, settings(camera, rules=STAYS))
-    script = (
-        "import sys; from pipeline import Pipeline\n"
-        f"with Pipeline.from_yaml({str(path)!r}) as p:\n"
-        "    for event in p.events(): print(event.id, flush=True)"
-    )
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with start_apart(path) as process:
         assert process.stdout is not None
-        event_id = process.stdout.readline().strip()
+        event_id = process.stdout.readline().split()[0]
         tree = descendants(process.pid)
         assert len(tree) >= 4
         process.kill()
-        process.wait()
         until(lambda: all(gone(pid) for pid in tree), seconds=10)
     with Pipeline.from_yaml(path) as p:
-        ended = next(e for e in p.events(timeout=60) if e.id == event_id and e.ended)
-        assert ended.version >= 2
+        # The workers ended in order; what they committed last is published now.
+        ended = next(event for event in p.events(timeout=30) if event.ended)
+        assert ended.id == event_id
+
+
+def test_after_a_killed_tree_the_next_start_goes_on_with_its_events(
+    camera: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path, settings(camera, rules=STAYS))
+    with start_apart(path) as process:
+        assert process.stdout is not None
+        event_id, version = process.stdout.readline().split()
+        tree = {process.pid, *descendants(process.pid)}
+        for pid in tree:
+            os.kill(pid, signal.SIGSTOP)
+        for pid in tree:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: all(gone(pid) for pid in tree), seconds=10)
+    seen = []
+    with Pipeline.from_yaml(path) as p:
+        for event in p.events(timeout=40):
+            seen.append(event)
+            if event.type is EventType.ENDED:
+                break
+    assert {event.id for event in seen} == {event_id}
+    assert [event.version for event in seen][-1] >= int(version) + 1
+
+
+def test_events_of_a_camera_that_is_gone_are_ended(camera: str, tmp_path: Path) -> None:
+    data = settings(camera, rules=STAYS)
+    with start_apart(write(tmp_path, data)) as process:
+        assert process.stdout is not None
+        event_id = process.stdout.readline().split()[0]
+        for pid in {process.pid, *descendants(process.pid)}:
+            os.kill(pid, signal.SIGKILL)
+    data["cameras"]["gate"] = data["cameras"].pop("door")
+    p = Pipeline.from_yaml(write(tmp_path, data))
+    with p, Store.open(p.config.data) as store:
+        event = store.event(event_id)
+        assert event is not None
+        assert event.ended is not None
+
+
+def test_a_film_is_gone_on_with_after_its_worker_was_killed(film: Path, tmp_path: Path) -> None:
+    with Pipeline.from_yaml(write(tmp_path, settings(film, rules=STAYS))) as p:
+        events = p.events(timeout=60)
+        seen = [next(events)]
+        before = p.status().workers["watch-cameras"].pid
+        assert before is not None
+        os.kill(before, signal.SIGKILL)
+        seen += events
+    assert_whole(seen)
+    assert len(by_id(seen)) == 2
+
+
+def test_a_server_that_moves_is_followed(camera: str, tmp_path: Path) -> None:
+    with Pipeline.from_yaml(write(tmp_path, settings(camera, rules=STAYS))) as p:
+        events = p.events(timeout=60)
+        seen = [next(events)]
+        url = p.redis_url
+        with redis.Redis.from_url(url) as client:
+            server = client.info("server")["process_id"]
+        with socket.socket() as taker:
+            taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            os.kill(server, signal.SIGKILL)
+            port = int(url.split(":")[2].split("/")[0])
+            until(lambda: _taken(taker, port))
+            until(lambda: p.redis_url != url)
+            seen += [next(event for event in events if event.type is EventType.ENDED)]
+    assert seen[-1].id == seen[0].id
+
+
+def _taken(taker: socket.socket, port: int) -> bool:
+    try:
+        taker.bind(("127.0.0.1", port))
+        taker.listen()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_pipeline_is_started_once(film: Path, tmp_path: Path) -> None:
+    with (
+        Pipeline.from_yaml(write(tmp_path, settings(film))) as p,
+        pytest.raises(VigilError, match="running already"),
+    ):
+        p.start()
+    p.start()
+    assert p.stop()
+
+
+def test_the_data_folder_is_for_its_owner_alone(film: Path, tmp_path: Path) -> None:
+    with Pipeline.from_yaml(write(tmp_path, settings(film))) as p:
+        list(p.events(timeout=60))
+        data = p.config.data
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    pictures = list((data / "media").rglob("*.jpg"))
+    assert pictures
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in pictures)

@@ -171,3 +171,105 @@ def test_workers_end_when_their_supervisor_is_killed() -> None:
         process.kill()
         process.wait()
         until(lambda: gone(worker), seconds=10)
+
+
+def test_a_start_that_fails_is_tried_again(
+    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = subprocess.Popen
+    refusals = iter(range(2))
+
+    def popen(*arguments: Any, **options: Any) -> Any:
+        if next(refusals, None) is not None:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return started(*arguments, **options)
+
+    monkeypatch.setattr("pipeline.child.subprocess.Popen", popen)
+    supervisor = supervise(spec("one"))
+    supervisor.wait_info("one", 20)
+    assert supervisor.status()["one"].restarts == 2
+    assert supervisor.failure is None
+
+
+def test_a_supervisor_that_fails_says_so(
+    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def order(infos: Infos) -> Order:
+        raise KeyError("url")
+
+    supervisor = supervise(Spec("toy", "one", order))
+    failure = until(lambda: supervisor.failure)
+    assert "supervisor" in str(failure)
+
+
+def test_a_worker_that_is_told_anew_is_started_again_without_counting_as_a_crash(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    first_url = iter(f"url-{n}" for n in range(99))
+    supervisor = supervise(
+        Spec("toy", "first", lambda infos: Order(name="first", options={"url": next(first_url)})),
+        Spec(
+            "toy",
+            "second",
+            lambda infos: Order(name="second", options={"url": infos["first"]["url"]}),
+            needs=("first",),
+        ),
+    )
+    assert supervisor.wait_info("second", 20)["url"] == "url-0"
+    os.kill(supervisor.wait_info("first", 20)["pid"], signal.SIGKILL)
+    until(
+        lambda: supervisor.status()["second"].ready and supervisor.info("second")["url"] == "url-1"
+    )
+    assert supervisor.status()["second"].restarts == 0
+
+
+def test_a_worker_stopped_before_it_was_ready_had_nothing_to_put_in_order(
+    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "command", lambda kind: ["sleep", "60"])
+    supervisor = supervise(spec("one", stop_s=0.1))
+    until(lambda: supervisor.status()["one"].pid)
+    assert supervisor.stop()
+
+
+def test_a_supervisor_that_was_away_itself_kills_nobody(
+    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = supervise(spec("one"))
+    supervisor.wait_info("one", 20)
+    # Every step counts as late now, and every worker as silent for too long.
+    monkeypatch.setattr("pipeline.supervisor.LATE_S", -1.0)
+    monkeypatch.setattr("pipeline.supervisor.SILENT_S", 0.0)
+    before = supervisor._slots["one"].heard
+    until(lambda: supervisor._slots["one"].heard > before + 0.5)
+    assert supervisor.status()["one"].restarts == 0
+
+
+def test_a_secret_in_a_workers_log_is_hidden(
+    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    script = "import sys; sys.stderr.write('open rtsp://me:sesame@host failed\\n'); sys.exit(3)"
+    monkeypatch.setattr(child, "command", lambda kind: [sys.executable, "-c", script])
+    supervisor = supervise(spec("one"))
+    failure = until(lambda: supervisor.failure, seconds=60)
+    assert "rtsp://***@host" in str(failure)
+    assert "sesame" not in str(failure) + caplog.text
+
+
+def test_nothing_is_imported_from_the_folder_a_user_happens_to_be_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    (tmp_path / "pipeline.py").write_text("raise SystemExit('hijacked')")
+    done = subprocess.run(
+        child.command("simulate"),
+        cwd=tmp_path,
+        env=child._environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 70
+    assert "hijacked" not in done.stderr

@@ -19,7 +19,7 @@ from pipeline.store import Store
 from pipeline.types import EventType, Finding
 from pipeline.workers import writer as module
 from pipeline.workers.analysis import Look
-from pipeline.workers.camera import Report
+from pipeline.workers.camera import Handover, Report
 from pipeline.workers.writer import Writer
 
 
@@ -38,7 +38,9 @@ def finding(strength: float = 0.5) -> Finding:
 
 def report(*actions: Action, state: int = 0) -> Report:
     look = Look(frame(1.0), view(1.0), 1, actions)
-    return Report("back-door", actions, look, {"incidents": {"open": []}, "number": state})
+    analysis = {"incidents": {"open": []}, "number": state}
+    left = Handover(saved_at=BEGIN, run="run-1", film_pts=None, analysis=analysis)
+    return Report("back-door", actions, look, left)
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_an_event_begins_changes_and_ends_with_its_pictures(
     assert versions[0].started == BEGIN
     for image in versions[0].images:
         assert (tmp_path / "media" / image.key).is_file()
-    assert store.load_camera_state("back-door")["number"] == 7
+    assert store.load_camera_state("back-door")["analysis"]["number"] == 7
 
 
 def test_while_the_store_fails_reports_wait_and_none_is_lost(
@@ -88,8 +90,8 @@ def test_while_the_store_fails_reports_wait_and_none_is_lost(
     writer.start()
     writer.report(report(Open("e1", finding())))
     writer.report(report(Close("e1", BEGIN, "quiet")))
+    until(lambda: [event.version for event in store.versions("e1")] == [1, 2])
     assert writer.finish(10)
-    assert [event.version for event in store.versions("e1")] == [1, 2]
     assert writer.problem is None
     assert writer.counters["reports_lost"] == 0
 
@@ -101,10 +103,31 @@ def test_a_store_that_fails_for_good_is_told_and_does_not_hold_up_the_end(
         raise StoreError("The disk of /data is full; free some space on it.")
 
     monkeypatch.setattr(store, "amend_all", failing)
+    monkeypatch.setattr(module, "RETRY_S", (60.0,))
     writer.start()
     writer.report(report(Open("e1", finding())))
     until(lambda: writer.problem)
-    assert not writer.finish(0.05)
+    assert not writer.finish(5)
+    assert not writer._thread.is_alive()
+
+
+def test_what_waited_for_the_disk_is_tried_once_more_at_the_end(
+    writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_S", (60.0,))
+    commit, failures = store.amend_all, iter(range(1))
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        if next(failures, None) is not None:
+            raise StoreError("The disk of /data is full; free some space on it.")
+        return commit(*arguments, **options)
+
+    monkeypatch.setattr(store, "amend_all", failing)
+    writer.start()
+    writer.report(report(Open("e1", finding())))
+    until(lambda: writer.problem)
+    assert writer.finish(5)
+    assert store.event("e1") is not None
 
 
 def test_an_amendment_that_cannot_be_does_not_hold_up_the_others(
@@ -125,9 +148,19 @@ def test_what_does_not_fit_any_more_is_counted(
     assert writer.counters["reports_lost"] == 3
 
 
+def test_frames_do_not_pile_up_while_the_disk_fails(writer: Writer) -> None:
+    for number in range(module.WAITING // 4 + 5):
+        writer.report(report(Open(f"e{number}", finding())))
+    writer.report(report(Close("e1", BEGIN, "quiet")))
+    waiting = list(writer._waiting.queue)
+    kept = sum(item.look.frame is not None for item in waiting)
+    assert kept == module.WAITING // 4 + 1
+    assert waiting[-1].look.frame is None
+
+
 def test_a_state_alone_gives_way_to_what_waits(writer: Writer, store: Store) -> None:
     writer.report(report(Open("e1", finding()), state=1))
     writer.report(report(state=2))
     writer.start()
     assert writer.finish(10)
-    assert store.load_camera_state("back-door")["number"] == 1
+    assert store.load_camera_state("back-door")["analysis"]["number"] == 1

@@ -1,0 +1,31 @@
+"""Threads of a worker that must not end by accident."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+CRASHED = 1
+"""Exit status of a worker one of whose threads failed; the supervisor starts it again."""
+
+
+def guarded_thread(name: str, run: Callable[[], None]) -> threading.Thread:
+    """A thread whose unforeseen failure ends the process.
+
+    A worker that goes on without one of its threads would look well and do nothing; started again
+    it takes up where it was.
+    """
+
+    def guarded() -> None:
+        try:
+            run()
+        except BaseException:
+            logger.exception("The thread %s failed; this worker starts anew.", name)
+            logging.shutdown()
+            os._exit(CRASHED)
+
+    return threading.Thread(target=guarded, name=name, daemon=True)

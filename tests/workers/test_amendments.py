@@ -1,0 +1,88 @@
+"""From what rules find to what the store keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from handmade import BEGIN, frame, track, view
+
+from pipeline.config import Config
+from pipeline.configfile import validate
+from pipeline.incidents import Close, Open, Update
+from pipeline.media import LocalMedia
+from pipeline.types import EventCreated, EventEnded, EventUpdated, Finding
+from pipeline.workers.amendments import amendment_of, wall_time
+from pipeline.workers.analysis import Look
+
+LOOK = Look(frame(10.0), view(10.0), 1, ())
+
+
+def finding(**changes: Any) -> Finding:
+    values: dict[str, Any] = {
+        "rule": "person",
+        "tracks": (track(1, 500, 800, at=10.0),),
+        "zone": None,
+        "started": 5004.0,
+        "rule_reason": "A person is at the back door, 02:14.",
+        "strength": 0.5,
+        "evidence": {},
+        "question": "Is a person at the back door?",
+    }
+    return Finding(**(values | changes))
+
+
+def settings(describer: dict[str, Any] | None = None, **rule: Any) -> Config:
+    camera = {"source": "a.mp4", "rules": {"person": {"type": "zone", **rule}}}
+    top = {"describer": {"model": "http://127.0.0.1:1", **describer}} if describer else {}
+    return validate({"cameras": {"back-door": camera}, **top}, where="test", folder=Path())
+
+
+def created(config: Config, media: LocalMedia | None = None) -> EventCreated:
+    event_id, amendment = amendment_of(config, Open("e1", finding()), LOOK, media)
+    assert event_id == "e1"
+    assert isinstance(amendment, EventCreated)
+    return amendment
+
+
+def test_an_event_began_when_its_finding_did_not_when_it_was_found() -> None:
+    assert (created(settings()).started - BEGIN).total_seconds() == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("seconds", [-30.0, 0.0, 9.5, 10.0])
+def test_a_moment_of_the_cameras_clock_has_its_wall_time(seconds: float) -> None:
+    assert (wall_time(view(10.0), 5000.0 + seconds) - BEGIN).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("pictures", [1, 2])
+def test_a_model_gets_no_more_pictures_than_it_shall_and_the_event_keeps_all(
+    pictures: int, tmp_path: Path
+) -> None:
+    amendment = created(settings({"pictures": pictures}), LocalMedia(tmp_path))
+    assert len(amendment.images) == 2
+    assert amendment.scene is not None
+    assert amendment.scene.images == amendment.images[:pictures]
+
+
+def test_without_a_model_or_where_none_is_wanted_nothing_is_asked() -> None:
+    assert created(settings()).scene is None
+    assert created(settings({"pictures": 1}, verify="none")).scene is None
+    asked = created(settings({"pictures": 1, "deadline_s": 7}))
+    assert asked.scene is not None
+    assert asked.judge_within_s == 7
+
+
+def test_an_update_tells_what_is_new() -> None:
+    update = Update("e1", finding(rule_reason="Two.", tracks=(track(2, 500, 800, at=10.0),)))
+    event_id, amendment = amendment_of(settings(), update, LOOK, None)
+    assert event_id == "e1"
+    assert isinstance(amendment, EventUpdated)
+    assert [box.id for box in amendment.tracks] == [2]
+    assert amendment.rule_reason == "Two."
+
+
+def test_an_end_is_told_with_its_time_and_reason() -> None:
+    event_id, amendment = amendment_of(settings(), Close("e1", BEGIN, "quiet"), LOOK, None)
+    assert event_id == "e1"
+    assert amendment == EventEnded(ended=BEGIN, reason="quiet")
