@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from pipeline.continuity import RESUME_WITHIN_S, patient
 from pipeline.geometry import iou
-from pipeline.protocols import RESUME_WITHIN_S, JsonObject, patient
+from pipeline.protocols import JsonObject
 from pipeline.types import Box, Finding, Size, Track, View
 
 QUIET_S = 3.0

@@ -15,6 +15,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from pipeline import instance
+from pipeline.amendment import EventEnded
 from pipeline.bus.subscribe import stream_now, subscribe, subscribe_async
 from pipeline.config import Config
 from pipeline.configfile import read_config, validate
@@ -25,7 +26,7 @@ from pipeline.plan import plan
 from pipeline.redact import redact
 from pipeline.store import Store
 from pipeline.supervisor import Supervisor, WorkerStatus
-from pipeline.types import Event, EventEnded
+from pipeline.types import Event
 
 logger = logging.getLogger(__name__)
 

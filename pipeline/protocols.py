@@ -11,17 +11,6 @@ from pipeline.types import Detection, Finding, Frame, Image, Scene, Verdict, Vie
 
 JsonObject = Mapping[str, Any]
 
-RESUME_WITHIN_S = 15.0
-"""After a restart, what was followed before goes on if it is found again within so long: a worker
-that starts anew and opens its camera takes 3 to 10 s, and who was gone for longer has left."""
-PATIENT_LOOKS = 2.5
-
-
-def patient(limit_s: float, period_s: float) -> float:
-    """A limit in seconds, or two and a half looks where looks are rarer than that: what was
-    missed in one look must not be over."""
-    return max(limit_s, PATIENT_LOOKS * period_s)
-
 
 class Source(Protocol):
     """One opened stream of frames. Opening happens in the constructor's factory and is bounded."""

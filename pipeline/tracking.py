@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.continuity import RESUME_WITHIN_S, patient
 from pipeline.geometry import iou
-from pipeline.protocols import RESUME_WITHIN_S, JsonObject, patient
+from pipeline.protocols import JsonObject
 from pipeline.types import Box, Detection, Frame, PathPoint, Track
 
 LOST_AFTER_S = 2.0

@@ -131,7 +131,7 @@ class View:
     """What a rule sees of one moment. `captured_at` is in the site's time zone, for sentences.
 
     `period_s` is how many seconds lie between two looks lately: rules that wait for something to
-    end wait longer where looks are rare (`protocols.patient`).
+    end wait longer where looks are rare (`continuity.patient`).
     """
 
     camera: str
@@ -300,60 +300,3 @@ def combined_score(scores: Mapping[str, float]) -> float:
         return 1.0 / (1.0 + math.exp(-total))
     odds = math.exp(total)
     return odds / (1.0 + odds)
-
-
-class EventCreated(Wire):
-    """Amendment that begins an event.
-
-    `scene` is what a model shall be asked, within `judge_within_s` seconds of now; None where no
-    model is configured or none is wanted.
-    """
-
-    kind: Literal["created"] = "created"
-    camera: str
-    camera_name: str
-    site: str
-    rule: str
-    severity: Severity
-    scores: Mapping[str, float]
-    rule_reason: str
-    question: str
-    description: str
-    described_by: str
-    tracks: tuple[TrackBox, ...]
-    frame_size: Size
-    zone: str | None
-    started: AwareDatetime
-    images: tuple[SceneImage, ...]
-    scene: Scene | None = None
-    judge_within_s: float = Field(default=60.0, gt=0)
-
-
-class EventUpdated(Wire):
-    """Amendment: the happening goes on, with more tracks, a stronger finding or a new sentence."""
-
-    kind: Literal["updated"] = "updated"
-    tracks: tuple[TrackBox, ...]
-    scores: Mapping[str, float]
-    rule_reason: str
-
-
-class EventJudged(Wire):
-    """Amendment: a model has answered, or it is known why it has not."""
-
-    kind: Literal["judged"] = "judged"
-    verdict: Verdict
-    scores: Mapping[str, float]
-
-
-class EventEnded(Wire):
-    """Amendment: the happening is over since `ended`; `reason` is a code."""
-
-    kind: Literal["ended"] = "ended"
-    ended: AwareDatetime
-    reason: Literal["quiet", "discontinuity", "stopped", "restarted"]
-
-
-Amendment = Annotated[
-    EventCreated | EventUpdated | EventJudged | EventEnded, Field(discriminator="kind")
-]

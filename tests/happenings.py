@@ -8,18 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.types import (
-    EventCreated,
-    EventEnded,
-    EventJudged,
-    EventUpdated,
-    Outcome,
-    Scene,
-    SceneImage,
-    Severity,
-    TrackBox,
-    Verdict,
-)
+from pipeline.amendment import EventCreated, EventEnded, EventJudged, EventUpdated
+from pipeline.types import Outcome, Scene, SceneImage, Severity, TrackBox, Verdict
 
 NOW = datetime(2026, 11, 5, 2, 14, 7, 250_000, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parent.parent

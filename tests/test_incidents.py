@@ -8,8 +8,8 @@ import pytest
 from handmade import times, view
 from playing import finding, incidents, kinds, play
 
+from pipeline.continuity import RESUME_WITHIN_S
 from pipeline.incidents import Close, Incidents, Open, Update, uuid7
-from pipeline.protocols import RESUME_WITHIN_S
 from pipeline.types import Finding
 
 

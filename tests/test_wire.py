@@ -14,10 +14,11 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
 from pipeline import wire
+from pipeline.amendment import Amendment
 from pipeline.configfile import parse_config
 from pipeline.errors import ConfigError, EnvelopeError
 from pipeline.store.fold import fold
-from pipeline.types import Amendment, Event, Outcome
+from pipeline.types import Event, Outcome
 
 CHECKER = FormatChecker()
 ENVELOPE = Draft202012Validator(wire.event_schema(), format_checker=CHECKER)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.continuity import RESUME_WITHIN_S, patient
 from pipeline.geometry import Point, edge_distance, inside
-from pipeline.protocols import RESUME_WITHIN_S, JsonObject, patient
+from pipeline.protocols import JsonObject
 from pipeline.types import Size, Track, View, Zone
 
 GAP_S = 2.0

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 from sqlalchemy import Connection, insert, select, update
 
+from pipeline.amendment import Amendment, EventCreated, EventJudged
 from pipeline.errors import StoreError
 from pipeline.store import jobs, schema
 from pipeline.store.fold import fold
-from pipeline.types import Amendment, Event, EventCreated, EventJudged
+from pipeline.types import Event
 
 
 def parsed(snapshot: str) -> Event:

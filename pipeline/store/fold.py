@@ -7,21 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from pipeline.amendment import Amendment, EventCreated, EventEnded, EventJudged, EventUpdated
 from pipeline.errors import AmendmentError
 from pipeline.store.states import next_state
-from pipeline.types import (
-    Amendment,
-    Event,
-    EventCreated,
-    EventEnded,
-    EventJudged,
-    EventType,
-    EventUpdated,
-    Outcome,
-    State,
-    TrackBox,
-    combined_score,
-)
+from pipeline.types import Event, EventType, Outcome, State, TrackBox, combined_score
 
 NO_ANSWER = "model_error"
 """The state's reason where a describer gave no answer and no code either."""

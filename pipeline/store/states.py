@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, StrEnum
 
+from pipeline.amendment import Amendment, EventCreated, EventEnded, EventJudged, EventUpdated
 from pipeline.errors import AmendmentError
-from pipeline.types import (
-    Amendment,
-    Event,
-    EventCreated,
-    EventEnded,
-    EventJudged,
-    EventUpdated,
-    Outcome,
-    State,
-)
+from pipeline.types import Event, Outcome, State
 
 
 class Trigger(StrEnum):

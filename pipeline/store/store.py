@@ -11,11 +11,12 @@ from typing import Any, Self
 
 from sqlalchemy import select
 
+from pipeline.amendment import Amendment, EventJudged
 from pipeline.store import events, jobs, meta, schema
 from pipeline.store.database import Database
 from pipeline.store.jobs import Jobs
 from pipeline.store.outbox import Outbox
-from pipeline.types import Amendment, Event, EventJudged, Outcome, Verdict
+from pipeline.types import Event, Outcome, Verdict
 
 _NOBODY = "none"
 """Stands as model and prompt version in a verdict that no model gave."""

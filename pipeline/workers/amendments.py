@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from pipeline.amendment import Amendment, EventCreated, EventEnded, EventUpdated
 from pipeline.config import Config
 from pipeline.describers import template
 from pipeline.errors import StoreError
@@ -13,19 +14,7 @@ from pipeline.geometry import clipped_fractions
 from pipeline.incidents import Action, Close, Open, Update
 from pipeline.protocols import Media
 from pipeline.scenes import make_scene
-from pipeline.types import (
-    Amendment,
-    EventCreated,
-    EventEnded,
-    EventUpdated,
-    Finding,
-    Frame,
-    Scene,
-    Size,
-    Track,
-    TrackBox,
-    View,
-)
+from pipeline.types import Finding, Frame, Scene, Size, Track, TrackBox, View
 from pipeline.workers.analysis import Look
 
 logger = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pipeline.amendment import EventJudged
 from pipeline.config import Config
 from pipeline.describers import load_describer
 from pipeline.errors import ConfigError, ModelError, ModelUnavailable, StoreError
@@ -21,7 +22,7 @@ from pipeline.media import LocalMedia
 from pipeline.protocols import Describer
 from pipeline.redact import redact
 from pipeline.store import Job, JobKind, Store
-from pipeline.types import EventJudged, Outcome, Verdict
+from pipeline.types import Outcome, Verdict
 from pipeline.workers.guard import guarded_thread
 from pipeline.workers.link import Link
 from pipeline.workers.patience import patiently

@@ -10,12 +10,12 @@ from functools import partial
 import platformdirs
 from pydantic import ValidationError
 
+from pipeline.amendment import EventEnded
+from pipeline.continuity import RESUME_WITHIN_S
 from pipeline.detectors import load_detector
 from pipeline.health import Heartbeat
 from pipeline.media import LocalMedia
-from pipeline.protocols import RESUME_WITHIN_S
 from pipeline.store import Store
-from pipeline.types import EventEnded
 from pipeline.workers.camera import CameraWatch, Handover, Resume, open_ids
 from pipeline.workers.link import Link
 from pipeline.workers.patience import patiently

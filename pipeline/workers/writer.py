@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from pipeline.amendment import Amendment
 from pipeline.config import Config
 from pipeline.errors import AmendmentError, StoreError
 from pipeline.incidents import Open
 from pipeline.protocols import Media
 from pipeline.store import Store
-from pipeline.types import Amendment
 from pipeline.workers.amendments import amendment_of
 from pipeline.workers.camera import Report
 from pipeline.workers.guard import guarded_thread

@@ -15,10 +15,11 @@ import redis
 from happenings import NOW, created, ended, updated
 from relay import Relay
 
+from pipeline.amendment import Amendment
 from pipeline.bus.redis import RedisPublisher, publish_pending
 from pipeline.bus.subscribe import subscribe, subscribe_async
 from pipeline.store import Store
-from pipeline.types import Amendment, Event
+from pipeline.types import Event
 from pipeline.wire import encode
 
 PATIENCE_S = 20.0

@@ -7,7 +7,7 @@ import pytest
 from handmade import times, view
 
 from pipeline.config import ZoneRule
-from pipeline.protocols import RESUME_WITHIN_S
+from pipeline.continuity import RESUME_WITHIN_S
 from pipeline.rules import make_rule
 from pipeline.types import Finding, Zone
 

@@ -9,9 +9,10 @@ from happenings import NOW, after, asked, created, ended, judged, track, updated
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.amendment import Amendment
 from pipeline.errors import AmendmentError
 from pipeline.store.fold import fold
-from pipeline.types import Amendment, Event, EventType, Outcome, State, combined_score
+from pipeline.types import Event, EventType, Outcome, State, combined_score
 
 
 def folded(*amendments: Amendment) -> Event:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from happenings import NOW, asked, created, ended, judged, updated
 
+from pipeline.amendment import Amendment
 from pipeline.errors import AmendmentError
 from pipeline.store.fold import fold
 from pipeline.store.states import TABLE, Trigger, trigger_of
-from pipeline.types import Amendment, Event, Outcome, State
+from pipeline.types import Event, Outcome, State
 
 AMENDMENTS: dict[Trigger, tuple[Amendment, ...]] = {
     Trigger.CREATED_ASKED: (asked(),),

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from handmade import BEGIN, frame, track, view
 
+from pipeline.amendment import EventCreated, EventEnded, EventUpdated
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.incidents import Close, Open, Update
 from pipeline.media import LocalMedia
-from pipeline.types import EventCreated, EventEnded, EventUpdated, Finding
+from pipeline.types import Finding
 from pipeline.workers.amendments import amendment_of, wall_time
 from pipeline.workers.analysis import Look
 

@@ -1,0 +1,14 @@
+"""How long what is not seen is still taken to be there."""
+
+from __future__ import annotations
+
+RESUME_WITHIN_S = 15.0
+"""After a restart, what was followed before goes on if it is found again within so long: a worker
+that starts anew and opens its camera takes 3 to 10 s, and who was gone for longer has left."""
+PATIENT_LOOKS = 2.5
+
+
+def patient(limit_s: float, period_s: float) -> float:
+    """A limit in seconds, or two and a half looks where looks are rarer than that: what was
+    missed in one look must not be over."""
+    return max(limit_s, PATIENT_LOOKS * period_s)
