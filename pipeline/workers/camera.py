@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
@@ -33,8 +33,10 @@ RATE_OVER_S = 5.0
 
 class Handover(Wire):
     """What a camera's watch leaves for a successor: `analysis` is `Analysis.state`, `film_pts` how
-    far a film was looked at (None for a live source), `run` names the run of the installation."""
+    far a film was looked at (None for a live source), `run` names the run of the installation.
+    `format` rises when a successor could not read it."""
 
+    format: Literal[1] = 1
     saved_at: AwareDatetime
     run: str
     film_pts: float | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from datetime import UTC, datetime
 from functools import partial
 
@@ -64,8 +65,9 @@ def run(link: Link) -> None:
                 break
         for camera in cameras:
             camera.stop()
+        until = time.monotonic() + STOP_S
         for camera in cameras:
-            if not camera.join(STOP_S):
+            if not camera.join(max(0.0, until - time.monotonic())):
                 logger.warning("Camera %s did not stop in time.", camera.key)
         committed = writer.finish(STOP_S)
         _beat(link, cameras, writer)
