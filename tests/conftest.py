@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ for _name in ("STATE", "CACHE", "DATA", "CONFIG", "RUNTIME"):
     os.environ[_key] = str(_notes.parent / _name.lower())
     (_notes.parent / _name.lower()).mkdir(mode=0o700)
 network_guard.install()
+# A runner started in the background ignores Ctrl-C, and so would every process that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
