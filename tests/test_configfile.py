@@ -146,6 +146,32 @@ def test_a_mistake_near_a_password_does_not_show_it() -> None:
     assert "sesame" not in text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: !sesame x",
+        "password: *sesame",
+        "name: 2020-13-45",
+        "? [1, 2]\n: sesame",
+        "cameras: &a {door: *a}",
+        "data: ~no-such-user/x\ncameras: {a: b}",
+        "cameras: {a: {source: 'rtsp://[::1/sesame', user: x}}",
+        "cameras: {a: {source: b, rules: {x: {type: loiter, seconds: .inf}}}}",
+        "cameras: {a: {source: b, enabled: false}}",
+        "cameras: {a: {source: b, password: sesame}}",
+        "cameras: {a: {source: ''}}",
+        "cameras: {a: {source: b, zones: {z: [[0, 0], [0.5, 0.5], [1, 1]]}}}",
+        "describer: {model: 'http://me:sesame@x/', deadline_s: 1.0e+12}\ncameras: {a: b}",
+        'a: "\x01"',
+    ],
+)
+def test_odd_text_is_one_sentence_without_what_stands_there(text: str) -> None:
+    told = complaint(text)
+    assert told.endswith((".", "?"))
+    assert len(told.splitlines()) == 1
+    assert "sesame" not in told
+
+
 def test_a_missing_file_is_told_with_the_way_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="There is no file .*vigil init URL"):
         read_config(tmp_path / "none.yaml")

@@ -60,6 +60,11 @@ class _Follower:
         except VigilError as error:
             self._inbox.put(error)
 
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing more to come."""
+        return not self._thread.is_alive()
+
     def new(self) -> list[Event]:
         """The versions that came since the last call; raises what ended the stream."""
         found: list[Event] = []
@@ -109,22 +114,14 @@ class Runner:
             self._display.status(status)
             if plain.due() and not sys.stderr.isatty():
                 sys.stderr.write(self._display.counts_line(status) + "\n")
-            if self._pipeline.finished:
-                self._drain(follower)
+            if self._pipeline.finished and follower.done:
+                # Its end came after the last events, which may have come since they were taken.
+                for event in follower.new():
+                    self._take(event)
                 unread = [c for c in status.cameras.values() if c.state is not CameraState.ENDED]
                 if unread and len(unread) == len(status.cameras):
                     raise SourceError(unread[0].message or "No camera could be read.")
                 return
-            pause.wait(STEP_S)
-
-    def _drain(self, follower: _Follower) -> None:
-        """The films have ended: wait until their last events have come by."""
-        quiet = Every(2.0)
-        pause = threading.Event()
-        while not quiet.due():
-            for event in follower.new():
-                self._take(event)
-                quiet = Every(2.0)
             pause.wait(STEP_S)
 
     def _count(self, status: Status) -> None:

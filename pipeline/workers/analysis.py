@@ -178,17 +178,16 @@ def _timed(spent: dict[str, float], stage: str) -> Iterator[None]:
     spent[stage] = time.perf_counter() - began
 
 
-@dataclass
 class Latencies:
     """The newest seconds between a frame's arrival and its findings."""
 
-    kept: int = 32
-    values: list[float] = field(default_factory=list)
+    def __init__(self, kept: int = 32) -> None:
+        self._values: deque[float] = deque(maxlen=kept)
 
     def add(self, seconds: float) -> None:
-        self.values = [*self.values[-self.kept + 1 :], seconds]
+        self._values.append(seconds)
 
     def median_ms(self) -> float | None:
-        if not self.values:
-            return None
-        return round(sorted(self.values)[len(self.values) // 2] * 1000, 1)
+        # A copy: another thread may be adding.
+        values = tuple(self._values)
+        return round(median(values) * 1000, 1) if values else None

@@ -39,6 +39,14 @@ def test_init_looks_saves_a_still_and_keeps_the_password_apart(
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
 
 
+def test_init_keeps_a_secret_in_a_query_apart(vigil: Any, tmp_path: Path) -> None:
+    url = "http://127.0.0.1:9/video?user=me&password=sesame"
+    assert vigil("init", url).returncode == 1  # nothing answers there, but the file is written
+    assert "sesame" not in (tmp_path / "streams.yaml").read_text()
+    (found,) = read_config(tmp_path / "streams.yaml").cameras.values()
+    assert found.address() == url
+
+
 def test_init_does_not_overwrite(vigil: Any, tmp_path: Path) -> None:
     (tmp_path / "streams.yaml").write_text("mine")
     assert vigil("init", "a.mp4").returncode == 2
@@ -158,6 +166,16 @@ def test_a_service_unit_runs_this_configuration(vigil: Any, tmp_path: Path, film
             check=False,
         )
         assert "vigil.service:" not in checked.stderr
+
+
+def test_a_service_unit_escapes_what_systemd_would_read(vigil: Any, tmp_path: Path) -> None:
+    folder = tmp_path / 'my "50%" cameras'
+    folder.mkdir()
+    (folder / "streams.yaml").write_text("cameras: {door: a.mp4}")
+    done = vigil("service", "install", str(folder / "streams.yaml"), "-o", "-")
+    escaped = str(folder).replace("%", "%%").replace('"', '\\"')
+    assert f'-m pipeline run "{escaped}/streams.yaml"' in done.stdout
+    assert f'ReadWritePaths="{escaped}/vigil-data" ' in done.stdout
 
 
 def test_the_version_is_printed(vigil: Any) -> None:

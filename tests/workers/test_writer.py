@@ -43,6 +43,18 @@ def report(*actions: Action, state: int = 0) -> Report:
     return Report("back-door", actions, look, left)
 
 
+def fail_times(store: Store, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the store's disk be full for the next so many commits."""
+    commit, failures = store.amend_all, iter(range(times))
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        if next(failures, None) is not None:
+            raise StoreError("The disk of /data is full; free some space on it.")
+        return commit(*arguments, **options)
+
+    monkeypatch.setattr(store, "amend_all", failing)
+
+
 @pytest.fixture
 def settings() -> Config:
     return validate({"cameras": {"back-door": {"source": "a.mp4"}}}, where="test", folder=Path())
@@ -79,14 +91,7 @@ def test_while_the_store_fails_reports_wait_and_none_is_lost(
     writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RETRY_S", (0.01,))
-    commit, failures = store.amend_all, iter(range(5))
-
-    def failing(*arguments: Any, **options: Any) -> Any:
-        if next(failures, None) is not None:
-            raise StoreError("The disk of /data is full; free some space on it.")
-        return commit(*arguments, **options)
-
-    monkeypatch.setattr(store, "amend_all", failing)
+    fail_times(store, 5, monkeypatch)
     writer.start()
     writer.report(report(Open("e1", finding())))
     writer.report(report(Close("e1", BEGIN, "quiet")))
@@ -115,14 +120,7 @@ def test_what_waited_for_the_disk_is_tried_once_more_at_the_end(
     writer: Writer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RETRY_S", (60.0,))
-    commit, failures = store.amend_all, iter(range(1))
-
-    def failing(*arguments: Any, **options: Any) -> Any:
-        if next(failures, None) is not None:
-            raise StoreError("The disk of /data is full; free some space on it.")
-        return commit(*arguments, **options)
-
-    monkeypatch.setattr(store, "amend_all", failing)
+    fail_times(store, 1, monkeypatch)
     writer.start()
     writer.report(report(Open("e1", finding())))
     until(lambda: writer.problem)
