@@ -7,14 +7,30 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from pipeline.types import Scene, SceneImage, Severity, Size, TrackBox, Verdict, Wire
+from pipeline.types import Clip, ClipReason, Scene, SceneImage, Severity, Size, TrackBox, Verdict, Wire
+
+
+class Footage(Wire):
+    """What of the camera's video an event wants to keep.
+
+    The clip begins at `begin` and ends `post_roll_s` after the event, but is cut when it is
+    `longest_s` long; a first one ends `post_roll_s` after the event was `found`. All moments are
+    on the camera's clock, `captured_at`. It is `annotated` too, or not.
+    """
+
+    begin: AwareDatetime
+    found: AwareDatetime
+    post_roll_s: float = Field(ge=0)
+    longest_s: float = Field(gt=0)
+    annotated: bool = True
 
 
 class EventCreated(Wire):
     """Amendment that begins an event.
 
     `scene` is what a model shall be asked, within `judge_within_s` seconds of now; None where no
-    model is configured or none is wanted.
+    model is configured or none is wanted. `footage` is what its clip shall hold; None where no
+    clips are wanted.
     """
 
     kind: Literal["created"] = "created"
@@ -35,6 +51,7 @@ class EventCreated(Wire):
     images: tuple[SceneImage, ...]
     scene: Scene | None = None
     judge_within_s: float = Field(default=60.0, gt=0)
+    footage: Footage | None = None
 
 
 class EventUpdated(Wire):
@@ -62,6 +79,28 @@ class EventEnded(Wire):
     reason: Literal["quiet", "discontinuity", "stopped", "restarted"]
 
 
+class EventClipReady(Wire):
+    """Amendment: a clip plays; unless `final`, a longer one follows when the event is over."""
+
+    kind: Literal["clip_ready"] = "clip_ready"
+    clip: Clip
+    final: bool = True
+
+
+class EventClipFailed(Wire):
+    """Amendment: there is no clip, or no annotated one; it is tried again unless `final`.
+
+    `error` is a sentence for people.
+    """
+
+    kind: Literal["clip_failed"] = "clip_failed"
+    reason: ClipReason
+    error: str
+    annotated: bool = False
+    final: bool = True
+
+
 Amendment = Annotated[
-    EventCreated | EventUpdated | EventJudged | EventEnded, Field(discriminator="kind")
+    EventCreated | EventUpdated | EventJudged | EventClipReady | EventClipFailed | EventEnded,
+    Field(discriminator="kind"),
 ]

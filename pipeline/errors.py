@@ -130,6 +130,16 @@ class AmendmentError(StoreError):
     """An event cannot take this amendment: a mistake of the program, nothing was changed."""
 
 
+class ClipError(VigilError):
+    """A clip cannot be made; `reason` is a `types.ClipReason` value, `passing` whether trying again
+    later may help."""
+
+    def __init__(self, message: str, reason: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.passing = passing
+
+
 class BusError(VigilError):
     """Redis cannot be reached or refuses."""
 

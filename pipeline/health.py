@@ -41,6 +41,8 @@ class CameraStatus(Wire):
     latency_ms: float | None = None
     events: int = 0
     dropped: Mapping[str, int] = {}
+    recording: str | None = None
+    """Why no video is kept, a sentence; None while it is, and where none is wanted."""
 
 
 class Heartbeat(Wire):
@@ -53,3 +55,12 @@ class Heartbeat(Wire):
     cameras: Mapping[str, CameraStatus] = {}
     counters: Mapping[str, int] = {}
     message: str | None = None
+
+
+class Statuses(Wire):
+    """How an installation's cameras and workers were at `at`; `problems` are sentences for
+    people."""
+
+    at: AwareDatetime
+    cameras: Mapping[str, CameraStatus] = {}
+    problems: tuple[str, ...] = ()

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.types import Detection, Finding, Frame, Image, Scene, Verdict, View
+from pipeline.types import Detection, EncodedPacket, EncodedStream, Finding, Frame, Image, Scene, Verdict, View
 
 JsonObject = Mapping[str, Any]
 
@@ -28,6 +29,14 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release the stream; a `frames` that waits in another thread ends soon after."""
+        ...
+
+
+class PacketSink(Protocol):
+    """Takes a camera's packets as they come, before they are decoded."""
+
+    def take(self, stream: EncodedStream, packet: EncodedPacket) -> None:
+        """Keep a packet; never waits and never raises. Called from the thread that reads."""
         ...
 
 
@@ -89,3 +98,11 @@ class Media(Protocol):
         ...
 
     def put_image(self, key: str, image: Image) -> None: ...
+
+    def put_file(self, key: str, file: Path) -> None:
+        """Store a finished file, atomically; it is moved where that is possible."""
+        ...
+
+    def path(self, key: str) -> Path:
+        """A local file that holds what the key holds. Raises: KeyError: there is no such key."""
+        ...

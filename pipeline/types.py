@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from fractions import Fraction as Ratio
 from typing import Annotated, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -79,6 +80,61 @@ class Frame:
         image = self.picture.bgr(size or self.size)
         image.flags.writeable = False
         return image
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedStream:
+    """What must be known of a camera's stream to keep its packets.
+
+    `codec` is FFmpeg's name (h264, hevc, mjpeg), `extradata` its parameter sets, `time_base` the
+    seconds of one tick of its packets' times.
+    """
+
+    codec: str
+    extradata: bytes
+    size: Size
+    time_base: Ratio
+    rate: float | None = None
+    pixel_format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPacket:
+    """One packet as the camera sent it, in decoding order.
+
+    `pts`, `dts` and `duration` are ticks of the stream's time base, None where the stream gives
+    none. `time` is the presentation time in seconds, on the same clock as `Frame.pts`, and
+    `captured_at` the wall-clock time of the frame it becomes. `discontinuity` is true on the first
+    packet of a stream and where the times jump: what came before must not be joined to it.
+    """
+
+    data: bytes
+    pts: int | None
+    dts: int | None
+    duration: int | None
+    keyframe: bool
+    time: float
+    captured_at: datetime
+    discontinuity: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedTrack:
+    """A track at one look, as the track log keeps it; `box` in fractions 0..1 of the picture."""
+
+    id: int
+    label: str
+    confidence: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedLook:
+    """One line of a track log: what was tracked in the frame of presentation time `time`."""
+
+    time: float
+    captured_at: datetime
+    tracks: tuple[LoggedTrack, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +249,21 @@ class EventType(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     JUDGED = "judged"
+    CLIP_READY = "clip_ready"
+    CLIP_FAILED = "clip_failed"
     ENDED = "ended"
+
+
+class ClipReason(StrEnum):
+    """Why an event has no clip, or not all of it."""
+
+    DISK_FULL = "disk_full"
+    NOT_RECORDED = "not_recorded"
+    """No video of that time was kept: the camera was away, or recording was paused."""
+    UNPLAYABLE = "unplayable"
+    """What the camera sent can be neither copied nor decoded."""
+    ATTEMPTS = "attempts"
+    """Cutting it has ended its worker as often as is allowed."""
 
 
 class Outcome(StrEnum):
@@ -220,6 +290,32 @@ class SceneImage(Wire):
     width: int
     height: int
     caption: str
+
+
+class Clip(Wire):
+    """The film of an event; its files are found by key through `pipeline.media`.
+
+    `start` and `end` are when its first and last pictures were taken, `pre_roll_s` how many
+    seconds of it lie before the event's start. `codec` is FFmpeg's name; a raw clip that had to
+    be encoded anew is `transcoded`. `whole` is false of a first cut, made while the event goes on,
+    and of one that lacks some of what was asked for. `captions` are WebVTT;
+    `contact_sheet` shows the key moments in one picture.
+    """
+
+    key: str
+    annotated: bool = False
+    codec: str
+    width: int
+    height: int
+    duration_s: float = Field(ge=0)
+    start: AwareDatetime
+    end: AwareDatetime
+    pre_roll_s: float
+    transcoded: bool = False
+    whole: bool = True
+    poster: str | None = None
+    contact_sheet: str | None = None
+    captions: str | None = None
 
 
 class Scene(Wire):
@@ -262,7 +358,9 @@ class Event(Wire):
     `scores` maps evidence to its contribution in log-odds; `score` is the logistic of their sum
     (see `combined_score`). `frame_size` is (width, height) in pixels of the picture the boxes
     were found in. `judged_by` and `described_by` name who answered `question` and who wrote
-    `description`: backend and model, or `template`.
+    `description`: backend and model, or `template`. `clip` is the camera's own video,
+    `annotated_clip` the same with what was tracked drawn in; while there is none, `clip_reason`
+    is a code for why, if it is known, and `clip_error` a sentence.
     """
 
     id: str
@@ -291,6 +389,35 @@ class Event(Wire):
     ended: AwareDatetime | None = None
     updated_at: AwareDatetime
     images: tuple[SceneImage, ...] = ()
+    clip: Clip | None = None
+    annotated_clip: Clip | None = None
+    clip_reason: ClipReason | None = None
+    clip_error: str | None = None
+
+
+class MarkKind(StrEnum):
+    """What an operator says of an event; `missed` says that one should have been there."""
+
+    REAL = "real"
+    FALSE = "false"
+    MISSED = "missed"
+
+
+class Mark(Wire):
+    """What an operator said, once. Marks are only added and undone, never changed: of an event's
+    marks `real` and `false` the newest that is not undone holds.
+
+    `at` is the moment it is about: the event's start, or when something was missed.
+    """
+
+    id: int
+    kind: MarkKind
+    camera: str
+    event_id: str | None = None
+    at: AwareDatetime
+    note: str | None = None
+    created_at: AwareDatetime
+    undone_at: AwareDatetime | None = None
 
 
 def combined_score(scores: Mapping[str, float]) -> float:

@@ -8,8 +8,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.amendment import EventCreated, EventEnded, EventJudged, EventUpdated
-from pipeline.types import Outcome, Scene, SceneImage, Severity, TrackBox, Verdict
+from pipeline.amendment import (
+    EventClipFailed,
+    EventClipReady,
+    EventCreated,
+    EventEnded,
+    EventJudged,
+    EventUpdated,
+    Footage,
+)
+from pipeline.types import Clip, ClipReason, Outcome, Scene, SceneImage, Severity, TrackBox, Verdict
 
 NOW = datetime(2026, 11, 5, 2, 14, 7, 250_000, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,6 +96,38 @@ def judged(outcome: Outcome = Outcome.YES, **changes: Any) -> EventJudged:
 
 def ended(seconds: float = 90.0) -> EventEnded:
     return EventEnded(ended=after(seconds), reason="quiet")
+
+
+def footage(**changes: Any) -> Footage:
+    values: dict[str, Any] = {
+        "begin": after(-5),
+        "found": NOW,
+        "post_roll_s": 5.0,
+        "longest_s": 60.0,
+    }
+    return Footage(**(values | changes))
+
+
+def clip_ready(*, final: bool = True, **changes: Any) -> EventClipReady:
+    values: dict[str, Any] = {
+        "key": "events/e1/clip.mp4",
+        "codec": "h264",
+        "width": 640,
+        "height": 480,
+        "duration_s": 12.0,
+        "start": after(-5),
+        "end": after(7),
+        "pre_roll_s": 5.0,
+    }
+    return EventClipReady(clip=Clip(**(values | changes)), final=final)
+
+
+def clip_failed(**changes: Any) -> EventClipFailed:
+    values: dict[str, Any] = {
+        "reason": ClipReason.DISK_FULL,
+        "error": "The disk is full; free some space on it.",
+    }
+    return EventClipFailed(**(values | changes))
 
 
 def python(code: str, *arguments: object) -> tuple[list[str], dict[str, Any]]:

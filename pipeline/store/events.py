@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from pipeline.amendment import Amendment, EventCreated, EventJudged
+from pipeline.amendment import Amendment, EventClipFailed, EventClipReady, EventCreated, EventJudged
 from pipeline.errors import StoreError
-from pipeline.store import jobs, schema
+from pipeline.store import clips, jobs, schema
 from pipeline.store.fold import fold
-from pipeline.types import Event
+from pipeline.types import Event, Severity, State
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events are looked for; None where anything will do. `since` <= `started` < `until`."""
+
+    camera: str | None = None
+    rule: str | None = None
+    state: State | None = None
+    severity: Severity | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The cameras that have events, key -> name, and the rules that made them."""
+
+    cameras: Mapping[str, str]
+    rules: tuple[str, ...]
 
 
 def parsed(snapshot: str) -> Event:
@@ -35,9 +57,14 @@ def amend(connection: Connection, event_id: str, amendment: Amendment, now: date
     if isinstance(amendment, EventCreated):
         if event is not known and amendment.scene is not None:
             deadline = now + timedelta(seconds=amendment.judge_within_s)
-            jobs.begin_judge(connection, event, amendment.scene, now, deadline)
+            scene = amendment.scene.model_dump_json()
+            jobs.begin(connection, jobs.JobKind.JUDGE, event, scene, now=now, deadline=deadline)
+        if event is not known and amendment.footage is not None:
+            clips.begin(connection, event, amendment.footage, now)
     elif isinstance(amendment, EventJudged):
         jobs.close(connection, event_id, jobs.JobKind.JUDGE)
+    elif isinstance(amendment, EventClipReady | EventClipFailed):
+        clips.settle(connection, event, amendment, now)
     elif known is not None and event.score != known.score:
         jobs.reorder(connection, event)
     return event
@@ -61,15 +88,33 @@ def find_open(connection: Connection, camera: str) -> list[Event]:
     return [parsed(snapshot) for snapshot in connection.scalars(query)]
 
 
-def page(connection: Connection, limit: int, before: str | None, camera: str | None) -> list[Event]:
+def search(connection: Connection, wanted: Wanted, limit: int, before: str | None) -> list[Event]:
     """Events by descending id, that is the newest first, from the one before `before` on."""
     table = schema.events
     query = select(table.c.snapshot).order_by(table.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(table.c.id < before)
-    if camera is not None:
-        query = query.where(table.c.camera == camera)
+    for column in ("camera", "rule", "state", "severity"):
+        value = getattr(wanted, column)
+        if value is not None:
+            query = query.where(table.c[column] == str(value))
+    if wanted.since is not None:
+        query = query.where(table.c.started >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(table.c.started < wanted.until)
     return [parsed(snapshot) for snapshot in connection.scalars(query)]
+
+
+def facets(connection: Connection) -> Facets:
+    """What there is to filter by."""
+    table = schema.events
+    newest = select(func.max(table.c.id)).group_by(table.c.camera)
+    cameras = [
+        parsed(snapshot)
+        for snapshot in connection.scalars(select(table.c.snapshot).where(table.c.id.in_(newest)))
+    ]
+    rules = connection.scalars(select(table.c.rule).distinct().order_by(table.c.rule))
+    return Facets({event.camera: event.camera_name for event in cameras}, tuple(rules))
 
 
 def versions(connection: Connection, event_id: str) -> list[Event]:
@@ -87,6 +132,9 @@ def _store(connection: Connection, event: Event, *, is_new: bool) -> None:
         "state": event.state.value,
         "ended": event.ended,
         "snapshot": snapshot,
+        "rule": event.rule,
+        "severity": event.severity.value,
+        "started": event.started,
     }
     if is_new:
         connection.execute(insert(schema.events).values(id=event.id, **row))

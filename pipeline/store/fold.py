@@ -7,11 +7,21 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pipeline.amendment import Amendment, EventCreated, EventEnded, EventJudged, EventUpdated
+from pipeline.amendment import (
+    Amendment,
+    EventClipFailed,
+    EventClipReady,
+    EventCreated,
+    EventEnded,
+    EventJudged,
+    EventUpdated,
+)
 from pipeline.errors import AmendmentError
 from pipeline.store.states import next_state
 from pipeline.types import Event, EventType, Outcome, State, TrackBox, combined_score
 
+Change = EventUpdated | EventJudged | EventClipReady | EventClipFailed | EventEnded
+"""What can happen to an event that there is."""
 NO_ANSWER = "model_error"
 """The state's reason where a describer gave no answer and no code either."""
 
@@ -62,7 +72,7 @@ def _created(event_id: str, amendment: EventCreated, state: State, now: datetime
     )
 
 
-def _changes(event: Event, amendment: EventUpdated | EventJudged | EventEnded) -> dict[str, Any]:
+def _changes(event: Event, amendment: Change) -> dict[str, Any]:
     match amendment:
         case EventUpdated():
             return {
@@ -75,6 +85,11 @@ def _changes(event: Event, amendment: EventUpdated | EventJudged | EventEnded) -
                 **_judged(amendment),
                 **_scored(event.id, event.scores, amendment.scores),
             }
+        case EventClipReady(clip=clip):
+            name = "annotated_clip" if clip.annotated else "clip"
+            return {name: clip, "clip_reason": None, "clip_error": None}
+        case EventClipFailed():
+            return {"clip_reason": amendment.reason, "clip_error": amendment.error}
         case EventEnded():
             return {"ended": amendment.ended}
 

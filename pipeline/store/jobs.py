@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, true, update
 
+from pipeline.amendment import Footage
 from pipeline.store import meta, schema
 from pipeline.store.database import Database
 from pipeline.types import Event, Scene
@@ -20,6 +22,12 @@ _TABLE = schema.jobs
 
 class JobKind(StrEnum):
     JUDGE = "judge"
+    CUT_FIRST = "cut_first"
+    """A clip of an event that goes on, so that there is something to look at."""
+    CUT = "cut"
+    """The clip of all of it."""
+    DRAW = "draw"
+    """Its annotated clip."""
 
 
 class Reason(StrEnum):
@@ -54,6 +62,33 @@ class Job:
         """What a judge is asked about."""
         return Scene.model_validate_json(self.payload)
 
+    @property
+    def footage(self) -> Footage:
+        """What a clip shall hold."""
+        return Footage.model_validate_json(self.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An open job as anybody may see it."""
+
+    kind: JobKind
+    event: Event
+    payload: str
+    attempts: int
+    not_before: datetime
+    leased_until: datetime | None
+
+    @property
+    def footage(self) -> Footage:
+        """What a clip shall hold."""
+        return Footage.model_validate_json(self.payload)
+
+    def spent(self, now: datetime) -> bool:
+        """Whether it has been taken as often as is allowed, and nobody is at it."""
+        free = self.leased_until is None or self.leased_until <= now
+        return self.attempts >= MAX_ATTEMPTS and free
+
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
@@ -75,14 +110,22 @@ class Jobs:
         self._database = database
 
     def lease(
-        self, kind: JobKind | str, *, now: datetime, lease_s: float, worker: str
+        self,
+        kind: JobKind | str,
+        *,
+        now: datetime,
+        lease_s: float,
+        worker: str,
+        event_id: str | None = None,
     ) -> Job | None:
-        """Take the job of the highest score that is due and on no lease, or None.
+        """Take the job of the highest score that is due and on no lease, or None; that of one
+        event if `event_id` is given.
 
         A lease that has run out is taken over; a job past its deadline is left to the sweep.
         """
         free = and_(
             _TABLE.c.kind == kind,
+            true() if event_id is None else _TABLE.c.event_id == event_id,
             _TABLE.c.deadline > now,
             _TABLE.c.not_before <= now,
             _TABLE.c.attempts < MAX_ATTEMPTS,
@@ -126,6 +169,28 @@ class Jobs:
                 _note_at_work(connection, job.kind, until)
         return kept
 
+    def waiting(self, kinds: Sequence[JobKind]) -> list[Waiting]:
+        """The open jobs of these kinds with their events, the highest score first."""
+        query = (
+            select(_TABLE, schema.events.c.snapshot)
+            .join(schema.events, schema.events.c.id == _TABLE.c.event_id)
+            .where(_TABLE.c.kind.in_(kinds))
+            .order_by(_TABLE.c.score.desc(), _TABLE.c.id)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Waiting(
+                JobKind(row.kind),
+                Event.model_validate_json(row.snapshot),
+                row.payload,
+                row.attempts,
+                row.not_before,
+                row.leased_until,
+            )
+            for row in rows
+        ]
+
     def release(self, job: Job, *, retry_at: datetime, reason: str | None = None) -> bool:
         """Give the job back, to be taken again from `retry_at` on; False if the lease was lost.
 
@@ -139,15 +204,21 @@ class Jobs:
             )
 
 
-def begin_judge(
-    connection: Connection, event: Event, scene: Scene, now: datetime, deadline: datetime
+def begin(
+    connection: Connection,
+    kind: JobKind,
+    event: Event,
+    payload: str,
+    *,
+    now: datetime,
+    deadline: datetime,
 ) -> None:
-    """Ask for a verdict on a new event."""
+    """Ask for work on an event."""
     connection.execute(
         insert(_TABLE).values(
-            kind=JobKind.JUDGE.value,
+            kind=kind.value,
             event_id=event.id,
-            payload=scene.model_dump_json(),
+            payload=payload,
             score=event.score,
             created_at=now,
             deadline=deadline,
@@ -157,9 +228,17 @@ def begin_judge(
     )
 
 
-def close(connection: Connection, event_id: str, kind: JobKind) -> None:
-    """An event needs this kind of work no more."""
-    connection.execute(delete(_TABLE).where(_TABLE.c.event_id == event_id, _TABLE.c.kind == kind))
+def payload(connection: Connection, event_id: str, kind: JobKind) -> str | None:
+    """What an open job is about; None if there is none."""
+    query = select(_TABLE.c.payload).where(_TABLE.c.event_id == event_id, _TABLE.c.kind == kind)
+    return connection.scalar(query)
+
+
+def close(connection: Connection, event_id: str, *kinds: JobKind) -> None:
+    """An event needs these kinds of work no more."""
+    connection.execute(
+        delete(_TABLE).where(_TABLE.c.event_id == event_id, _TABLE.c.kind.in_(kinds))
+    )
 
 
 def reorder(connection: Connection, event: Event) -> None:

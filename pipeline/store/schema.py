@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a database at another is migrated, or refused if it is not known."""
 
 
@@ -57,7 +57,11 @@ events = Table(
     Column("state", String, nullable=False),
     Column("ended", UtcDateTime),
     Column("snapshot", Text, nullable=False),
+    Column("rule", String),
+    Column("severity", String),
+    Column("started", UtcDateTime),
     Index("events_open", "camera", "ended"),
+    Index("events_started", "started"),
 )
 
 # Every version of every event in the order of commitment: what is published, and the history.
@@ -93,6 +97,22 @@ jobs = Table(
     Column("reason", String),
     UniqueConstraint("event_id", "kind", name="jobs_one_of_a_kind"),
     Index("jobs_next", "kind", "score"),
+    sqlite_autoincrement=True,
+)
+
+# What operators say of events; rows are only added, and undone.
+marks = Table(
+    "marks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("camera", String, nullable=False),
+    Column("event_id", String, ForeignKey("events.id")),
+    Column("at", UtcDateTime, nullable=False),
+    Column("note", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("undone_at", UtcDateTime),
+    Index("marks_event", "event_id"),
     sqlite_autoincrement=True,
 )
 

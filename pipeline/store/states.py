@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, StrEnum
 
-from pipeline.amendment import Amendment, EventCreated, EventEnded, EventJudged, EventUpdated
+from pipeline.amendment import (
+    Amendment,
+    EventClipFailed,
+    EventClipReady,
+    EventCreated,
+    EventEnded,
+    EventJudged,
+    EventUpdated,
+)
 from pipeline.errors import AmendmentError
 from pipeline.types import Event, Outcome, State
 
@@ -20,6 +28,7 @@ class Trigger(StrEnum):
     NO = "judged: no"
     UNSURE = "judged: unsure"
     UNAVAILABLE = "judged: no answer"
+    CLIP = "given a clip"
     ENDED = "ended"
     ENDED_AGAIN = "ended, having ended before"
 
@@ -50,6 +59,7 @@ _ROWS: tuple[tuple[State | Step, ...], ...] = (
     (_NEVER,     _REJECTED,    _SAME,      _SAME,     _SAME,   _REJECTED,   _NEVER),     # no
     (_NEVER,     _UNSURE,      _SAME,      _SAME,     _SAME,   _UNSURE,     _NEVER),     # unsure
     (_NEVER,     _UNVERIFIED,  _SAME,      _SAME,     _SAME,   _SAME,       _NEVER),     # no answer
+    (_NEVER,     _DETECTED,    _CONFIRMED, _REJECTED, _UNSURE, _UNVERIFIED, _UNJUDGED),  # clip
     (_NEVER,     _DETECTED,    _CONFIRMED, _REJECTED, _UNSURE, _UNVERIFIED, _UNJUDGED),  # ended
     (_NEVER,     _SAME,        _SAME,      _SAME,     _SAME,   _SAME,       _SAME),      # again
 )
@@ -78,6 +88,8 @@ def trigger_of(event: Event | None, amendment: Amendment) -> Trigger:
             return Trigger.UPDATED
         case EventJudged():
             return _VERDICTS[amendment.verdict.outcome]
+        case EventClipReady() | EventClipFailed():
+            return Trigger.CLIP
         case EventEnded():
             over = event is not None and event.ended is not None
             return Trigger.ENDED_AGAIN if over else Trigger.ENDED

@@ -15,8 +15,9 @@ from pipeline.amendment import Amendment, EventJudged
 from pipeline.store import events, jobs, meta, schema
 from pipeline.store.database import Database
 from pipeline.store.jobs import Jobs
+from pipeline.store.marks import Marks
 from pipeline.store.outbox import Outbox
-from pipeline.types import Event, Outcome, Verdict
+from pipeline.types import Event, Outcome, Severity, State, Verdict
 
 _NOBODY = "none"
 """Stands as model and prompt version in a verdict that no model gave."""
@@ -32,6 +33,7 @@ class Store:
         self._database = database
         self.jobs = Jobs(database)
         self.outbox = Outbox(database)
+        self.marks = Marks(database)
 
     @classmethod
     def open(cls, data_folder: Path) -> Self:
@@ -117,12 +119,28 @@ class Store:
         with self._database.read() as connection:
             return events.find(connection, event_id)
 
-    def events(
-        self, limit: int = 50, *, before: str | None = None, camera: str | None = None
+    def search(
+        self,
+        limit: int = 50,
+        *,
+        before: str | None = None,
+        camera: str | None = None,
+        rule: str | None = None,
+        state: State | None = None,
+        severity: Severity | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> list[Event]:
-        """The newest events first, at most `limit`; `before` is the last id of the page before."""
+        """The newest events first, at most `limit`; `before` is the last id of the page before,
+        and `since` <= `started` < `until`."""
+        wanted = events.Wanted(camera, rule, state, severity, since, until)
         with self._database.read() as connection:
-            return events.page(connection, limit, before, camera)
+            return events.search(connection, wanted, limit, before)
+
+    def facets(self) -> events.Facets:
+        """What there is to filter by."""
+        with self._database.read() as connection:
+            return events.facets(connection)
 
     def open_events(self, camera: str) -> list[Event]:
         """A camera's events that have not ended, the oldest first."""

@@ -37,7 +37,7 @@ def test_kill_9_while_amending_leaves_whole_events(tmp_path: Path, amendments: i
         while job := store.jobs.lease("judge", now=NOW, lease_s=60, worker="w"):
             jobs.add(job.event_id)
         rows = store.outbox.pending(0, 100_000)
-        events = store.events(100_000)
+        events = store.search(100_000)
         assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
         assert jobs == {event.id for event in events}
         for event in events:

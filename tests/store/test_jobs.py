@@ -189,4 +189,4 @@ def test_processes_that_judge_at_once_share_the_work(store: Store, tmp_path: Pat
     ]
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert sorted(taken) == sorted(f"e{number}" for number in range(60))
-    assert [event.version for event in store.events(60)] == [2] * 60
+    assert [event.version for event in store.search(60)] == [2] * 60

@@ -219,7 +219,7 @@ def test_a_damaged_database_is_told_in_a_sentence(tmp_path: Path) -> None:
         pytest.raises(StoreError, match="is damaged; move it away"),
         Store.open(tmp_path / "data") as store,
     ):
-        store.events(100)
+        store.search(100)
 
 
 def test_a_database_held_by_another_program_is_told_in_a_sentence(

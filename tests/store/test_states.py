@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from happenings import NOW, asked, created, ended, judged, updated
+from happenings import NOW, asked, clip_ready, created, ended, judged, updated
 
 from pipeline.amendment import Amendment
 from pipeline.errors import AmendmentError
@@ -19,6 +19,7 @@ AMENDMENTS: dict[Trigger, tuple[Amendment, ...]] = {
     Trigger.NO: (judged(Outcome.NO),),
     Trigger.UNSURE: (judged(Outcome.UNSURE),),
     Trigger.UNAVAILABLE: (judged(Outcome.UNAVAILABLE),),
+    Trigger.CLIP: (clip_ready(),),
     Trigger.ENDED: (ended(),),
     Trigger.ENDED_AGAIN: (ended(), ended(120)),
 }
@@ -57,7 +58,7 @@ def expected(state: State | None, trigger: Trigger) -> State | str:
         return begins.get(trigger, "impossible")
     if trigger in (Trigger.CREATED_ASKED, Trigger.CREATED_UNASKED, Trigger.ENDED_AGAIN):
         return "nothing"
-    if trigger in (Trigger.UPDATED, Trigger.ENDED):
+    if trigger in (Trigger.UPDATED, Trigger.CLIP, Trigger.ENDED):
         return state
     if state is State.UNJUDGED:
         return "impossible"

@@ -70,10 +70,10 @@ def test_open_events_are_those_of_the_camera_that_have_not_ended(store: Store) -
 def test_events_come_in_pages_the_newest_first(store: Store) -> None:
     for number in range(5):
         store.amend(f"e{number}", created(camera="ab"[number % 2]), now=NOW)
-    first = store.events(2)
+    first = store.search(2)
     assert [event.id for event in first] == ["e4", "e3"]
-    assert [event.id for event in store.events(2, before=first[-1].id)] == ["e2", "e1"]
-    assert [event.id for event in store.events(camera="b")] == ["e3", "e1"]
+    assert [event.id for event in store.search(2, before=first[-1].id)] == ["e2", "e1"]
+    assert [event.id for event in store.search(camera="b")] == ["e3", "e1"]
 
 
 def test_all_that_a_look_came_to_is_kept_together(store: Store) -> None:
