@@ -6,7 +6,16 @@ import importlib
 import os
 import sys
 
-WORKERS = ("watch", "judge", "publish", "embedded", "simulate")
+WORKERS = {
+    "watch": "workers.watch",
+    "judge": "workers.judge",
+    "record": "workers.record",
+    "publish": "workers.publish",
+    "embedded": "workers.embedded",
+    "simulate": "workers.simulate",
+    "web": "web.worker",
+}
+"""Kind -> the module of this package whose `run` it is."""
 
 
 def worker(kind: str) -> int:
@@ -19,7 +28,7 @@ def worker(kind: str) -> int:
         link = open_link()
     except EOFError:
         return 70
-    module = importlib.import_module(f"pipeline.workers.{kind}")
+    module = importlib.import_module(f"pipeline.{WORKERS[kind]}")
     return run_worker(module.run, link)
 
 

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from pipeline.types import Clip, ClipReason, Scene, SceneImage, Severity, Size, TrackBox, Verdict, Wire
+from pipeline.types import (
+    Clip,
+    ClipReason,
+    Scene,
+    SceneImage,
+    Severity,
+    Size,
+    TrackBox,
+    Verdict,
+    Wire,
+)
 
 
 class Footage(Wire):

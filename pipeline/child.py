@@ -11,18 +11,24 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from pipeline.queues import Slot, SlotClosed
 from pipeline.redact import redact
-from pipeline.workers.link import LEVEL_MARKS, MESSAGE, Message, Order
+from pipeline.workers.link import LEVEL_MARKS, MESSAGE, STOP, Message, Order
 
 logger = logging.getLogger(__name__)
 
 Report = Callable[["Child", Message | None], None]
 """Called from a reading thread with each message, and with None when the process has closed its
 pipe."""
+
+
+SPEAK_S = 60.0
+"""How long the writing thread sleeps at a time while nothing is to be said."""
 
 
 def command(kind: str) -> list[str]:
@@ -51,9 +57,15 @@ class Child:
             start_new_session=True,
             pass_fds=pass_fds,
         )
+        self._words: Slot[str] = Slot()
+        self._asked = False
         self._threads = [
-            threading.Thread(target=read, name=f"{order.name}-{what}", daemon=True)
-            for what, read in (("messages", self._read_messages), ("log", self._read_log))
+            threading.Thread(target=work, name=f"{order.name}-{what}", daemon=True)
+            for what, work in (
+                ("messages", self._read_messages),
+                ("log", self._read_log),
+                ("words", partial(self._speak, order.to_line())),
+            )
         ]
         try:
             for thread in self._threads:
@@ -61,14 +73,19 @@ class Child:
         except RuntimeError:
             self.kill()
             raise
-        self._write(order.to_line())
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
     def ask_to_stop(self) -> None:
-        self._write("stop")
+        self._asked = True
+        self._say(STOP)
+
+    def tell(self, line: str) -> None:
+        """Say how all is; what a worker that hangs has not read is replaced by this."""
+        if not self._asked:
+            self._say(line)
 
     def wait(self, timeout_s: float) -> int | None:
         """The exit status, or None if it still runs after `timeout_s`."""
@@ -85,6 +102,7 @@ class Child:
 
     def release(self) -> None:
         """Close the pipes of an ended process."""
+        self._words.close(discard=True)
         for thread in self._threads:
             thread.join(timeout=1.0)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
@@ -96,11 +114,24 @@ class Child:
         """The end of what it logged, for the message about its failure."""
         return self._last_lines[-1] if self._last_lines else "it left no message"
 
-    def _write(self, line: str) -> None:
+    def _say(self, line: str) -> None:
+        """Hand a line over to be written: a full pipe must not hold up the supervisor."""
+        self._words.put(line, replaceable=True)
+
+    def _speak(self, line: str) -> None:
+        """Write `line` and what is to be said after it."""
         assert self.process.stdin is not None
-        with suppress(OSError, ValueError):
-            self.process.stdin.write(line + "\n")
-            self.process.stdin.flush()
+        with suppress(OSError, ValueError, SlotClosed):
+            while True:
+                self.process.stdin.write(line + "\n")
+                self.process.stdin.flush()
+                line = self._next_words()
+
+    def _next_words(self) -> str:
+        """Raises: SlotClosed: nothing more will be said."""
+        while True:
+            with suppress(TimeoutError):
+                return self._words.get(timeout_s=SPEAK_S)
 
     def _read_messages(self) -> None:
         assert self.process.stdout is not None

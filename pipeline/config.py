@@ -124,6 +124,58 @@ Rule = Annotated[ZoneRule | LoiterRule, Field(discriminator="type")]
 DEFAULT_RULES: dict[str, Any] = {"person": ZoneRule()}
 
 
+class Record(Section):
+    """What is kept of a camera's video."""
+
+    clips: bool = True
+    """Whether each event gets a clip."""
+    annotated: bool = True
+    """Whether each clip is also drawn with boxes, trails, zone and sentence."""
+    pre_roll_s: Annotated[float, Field(ge=0, le=60)] = 5.0
+    """A clip begins so many seconds before its event."""
+    post_roll_s: Annotated[float, Field(ge=0, le=60)] = 5.0
+    """And ends so many seconds after it."""
+    longest_s: Annotated[float, Field(ge=10, le=3600)] = 180.0
+    """A clip is not longer than this, however long its event is."""
+    continuous: bool = False
+    """Whether all video is kept, not only that of events."""
+    keep_hours: Annotated[float, Field(gt=0, le=8760)] = 24.0
+    """How long, where all is kept."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any video is kept at all."""
+        return self.clips or self.continuous
+
+
+class Storage(Section):
+    """How much room video and pictures may take."""
+
+    video: Path | None = None
+    """Folder for the newest video; `video` in the data folder if not given. A folder in memory
+    (tmpfs) spares an SD card."""
+    video_gb: Annotated[float, Field(gt=0)] = 10.0
+    """Of video that waits to be cut, or is kept continuously, at most so much (10^9 bytes)."""
+    media_gb: Annotated[float, Field(gt=0)] = 20.0
+    """Of clips and pictures at most so much; the oldest events' go first."""
+    media_days: Annotated[float, Field(gt=0)] = 30.0
+    """And none that are older than this."""
+    free_mb: Annotated[float, Field(ge=0)] = 500.0
+    """So much of the disk stays free (10^6 bytes): video and clips wait below it, events never."""
+
+
+class Web(Section):
+    """The page on which events are reviewed."""
+
+    enabled: bool = True
+    """Whether it is served."""
+    listen: str = "127.0.0.1"
+    """The address it listens on; on any but this machine's own, browsers enter by a one-time
+    link."""
+    port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Its port; 8480, or a free one if that is taken, if not given."""
+
+
 class CameraDefaults(Section):
     """What cameras share; a camera's own keys win, key by key."""
 
@@ -131,6 +183,8 @@ class CameraDefaults(Section):
     """What is looked for, and how often."""
     rules: dict[Key, Rule] = DEFAULT_RULES
     """The rules of cameras that have none of their own."""
+    record: Record = Record()
+    """What is kept of the video."""
 
 
 class Camera(Section):
@@ -152,6 +206,8 @@ class Camera(Section):
     """Regions of the picture, by name."""
     rules: Annotated[dict[Key, Rule], Field(min_length=1)] = DEFAULT_RULES
     """What makes an event, by name; a person anywhere if none is given."""
+    record: Record = Record()
+    """What is kept of the video."""
 
     @field_validator("source")
     @classmethod
@@ -253,6 +309,10 @@ class Config(Section):
     """`embedded`, or a redis://, rediss:// or unix:// address."""
     describer: Describer | None = None
     """The vision-language model that looks at each event; rules only if not given."""
+    storage: Storage = Storage()
+    """How much room video and pictures may take."""
+    web: Web = Web()
+    """The page on which events are reviewed."""
     defaults: CameraDefaults = CameraDefaults()
     """What cameras share."""
     groups: dict[Key, Annotated[tuple[Key, ...], Field(min_length=1)]] = {}
@@ -299,6 +359,11 @@ class Config(Section):
     def camera_name(self, key: str) -> str:
         """What people read for a camera."""
         return self.cameras[key].name or _readable(key)
+
+    @property
+    def video_folder(self) -> Path:
+        """Where the newest video lies, a folder for each camera."""
+        return self.storage.video or self.data / "video"
 
     def tz(self) -> tzinfo | None:
         """The site's time zone; None means this machine's own."""

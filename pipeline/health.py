@@ -55,6 +55,8 @@ class Heartbeat(Wire):
     cameras: Mapping[str, CameraStatus] = {}
     counters: Mapping[str, int] = {}
     message: str | None = None
+    busy: bool = False
+    """Whether it has work that is worth waiting for before everything is stopped."""
 
 
 class Statuses(Wire):

@@ -23,13 +23,16 @@ from pipeline.errors import BusError, VigilError
 from pipeline.following import Following
 from pipeline.health import CameraState, CameraStatus
 from pipeline.plan import plan
+from pipeline.posts import WorkerStatus
 from pipeline.redact import redact
 from pipeline.store import Store
-from pipeline.supervisor import Supervisor, WorkerStatus
+from pipeline.supervisor import Supervisor
 from pipeline.types import Event
 
 logger = logging.getLogger(__name__)
 
+PAGE_S = 30.0
+"""And the page."""
 START_S = 20.0
 """So long the embedded Redis may take to answer."""
 POLL_S = 0.5
@@ -62,7 +65,8 @@ class Pipeline:
         """A pipeline from a configuration, or from `sources` (camera key -> address).
 
         `settings` are further keys of streams.yaml in plain values, such as
-        `redis="redis://127.0.0.1"` or `data="/var/lib/vigil"`.
+        `redis="redis://127.0.0.1"` or `data="/var/lib/vigil"`. With `sources` the page is not
+        served unless `web={"enabled": True}` asks for it: a program may have one of its own.
 
         Raises:
             ConfigError: a setting is wrong; the message names the key.
@@ -71,6 +75,7 @@ class Pipeline:
             raise TypeError("give either a configuration or sources")
         if config is None:
             cameras = {key: {"source": source} for key, source in (sources or {}).items()}
+            settings.setdefault("web", {"enabled": False})
             config = validate({**settings, "cameras": cameras}, where="Pipeline", folder=Path.cwd())
         elif settings:
             raise TypeError("settings belong in the configuration")
@@ -136,9 +141,20 @@ class Pipeline:
             return str(supervisor.info("embedded")["url"])
         return self.config.redis.get_secret_value()
 
+    def page_url(self) -> str | None:
+        """The address of the page, once it is served; the one-time link where it needs one. None
+        if no page is wanted.
+
+        Raises:
+            WorkerError: it cannot be served, such as where its port is in use.
+        """
+        if not self.config.web.enabled:
+            return None
+        return str(self._running().wait_info("web", PAGE_S)["url"])
+
     @property
     def finished(self) -> bool:
-        """Whether every camera was a film and has ended."""
+        """Whether every camera was a film and has ended, and the clips of its events are made."""
         return self._running().finished
 
     def check(self) -> None:
@@ -149,19 +165,14 @@ class Pipeline:
 
     def status(self) -> Status:
         """How cameras and workers are now."""
-        workers = self._running().status()
+        supervisor = self._running()
+        statuses = supervisor.statuses()
         cameras = {
             key: CameraStatus(state=CameraState.CONNECTING)
             for members in self.config.watch_groups().values()
             for key in members
         }
-        problems = []
-        for worker in workers.values():
-            if worker.heartbeat is not None:
-                cameras.update(worker.heartbeat.cameras)
-                if worker.heartbeat.message:
-                    problems.append(worker.heartbeat.message)
-        return Status(cameras, workers, tuple(problems))
+        return Status({**cameras, **statuses.cameras}, supervisor.status(), statuses.problems)
 
     def events(self, timeout: float | None = None) -> Iterator[Event]:
         """Every version of every event since the start, as it is published.

@@ -3,10 +3,14 @@ whatever holds the pictures, so that an object store can take the folder's place
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import StoreError
@@ -18,6 +22,15 @@ MAX_KEY_LENGTH = 200
 # Parts begin with a letter or digit: no way up (..), no hidden file, and never the name of one
 # that is still being written, which begins with a dot.
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class EventMedia:
+    """What an event has: so many bytes, the newest of them from `changed`."""
+
+    event_id: str
+    bytes: int
+    changed: datetime
 
 
 class LocalMedia:
@@ -44,10 +57,7 @@ class LocalMedia:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._write(path, data)
         except OSError as error:
-            raise StoreError(
-                f"Pictures cannot be stored in {self._folder} ({error.strerror}); "
-                "free some space there or make it writable."
-            ) from error
+            raise self._unwritable(error) from error
 
     def get(self, key: str) -> bytes:
         """What was stored under the key.
@@ -69,6 +79,49 @@ class LocalMedia:
             raise KeyError(key)
         return data
 
+    def put_file(self, key: str, file: Path) -> None:
+        """Move a finished file to its key; raises as `put` does."""
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                file.replace(path)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                # From another disk: copied beside its place first.
+                self._write(path, file.read_bytes())
+                file.unlink()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def path(self, key: str) -> Path:
+        """The file that holds what was stored under the key. Raises: KeyError: there is none."""
+        try:
+            path = self._path(key)
+            if path.is_file() and path.stat().st_size > 0:
+                return path
+        except (OSError, ValueError):
+            pass
+        raise KeyError(key)
+
+    def delete_event(self, event_id: str) -> None:
+        """Remove all that an event has; raises as `put` does, except where it has nothing."""
+        try:
+            shutil.rmtree(self._path(f"events/{event_id}"))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def events(self) -> list[EventMedia]:
+        """What each event has, the oldest event first: ids sort by time."""
+        try:
+            folders = sorted((self._folder / "events").iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return [found for folder in folders if (found := _event_media(folder)) is not None]
+
     def put_image(self, key: str, image: Image) -> None:
         """Store a picture (uint8, height x width x 3, BGR) as JPEG; raises as `put` does."""
         import cv2
@@ -83,6 +136,12 @@ class LocalMedia:
             raise ValueError(f"{key!r} is not a key of a picture")
         return self._folder / key
 
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"Pictures and clips cannot be stored in {self._folder} ({error.strerror}); "
+            "free some space there or make it writable."
+        )
+
     @staticmethod
     def _write(path: Path, data: bytes) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
@@ -94,3 +153,13 @@ class LocalMedia:
             with suppress(OSError):
                 Path(temporary).unlink()
             raise
+
+
+def _event_media(folder: Path) -> EventMedia | None:
+    try:
+        stats = [file.stat() for file in folder.iterdir()]
+    except OSError:
+        return None  # somebody has just removed it
+    changed = max((stat.st_mtime for stat in stats), default=folder.stat().st_mtime)
+    size = sum(stat.st_size for stat in stats)
+    return EventMedia(folder.name, size, datetime.fromtimestamp(changed, UTC))

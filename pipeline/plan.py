@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.config import Config
-from pipeline.supervisor import Infos, Spec
+from pipeline.posts import Infos, Spec
 from pipeline.workers.link import Order
 
 
@@ -29,11 +29,19 @@ def plan(config: Config, run: str) -> list[Spec]:
     ]
     if config.describer is not None:
         specs.append(Spec("judge", "judge", order("judge"), tier=1, stop_s=0.8))
+    if any(camera.enabled and camera.record.wanted for camera in config.cameras.values()):
+        record = order("record")
+        specs.append(Spec("record", "record", record, tier=1, stop_s=2.5, essential=False))
     needs = ("embedded",) if embedded else ()
     specs.append(Spec("publish", "publish", publish_order, needs=needs, tier=2, stop_s=1.2))
     if embedded:
         folder = str(config.data / "redis")
         specs.append(
             Spec("embedded", "embedded", order("embedded", folder=folder), tier=3, stop_s=0.9)
+        )
+    if config.web.enabled:
+        # The page is there to the last, as it shows how the others end.
+        specs.append(
+            Spec("web", "web", order("web"), tier=4, stop_s=1.5, informed=True, essential=False)
         )
     return specs

@@ -8,7 +8,17 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.types import Detection, EncodedPacket, EncodedStream, Finding, Frame, Image, Scene, Verdict, View
+from pipeline.types import (
+    Detection,
+    EncodedPacket,
+    EncodedStream,
+    Finding,
+    Frame,
+    Image,
+    Scene,
+    Verdict,
+    View,
+)
 
 JsonObject = Mapping[str, Any]
 

@@ -6,16 +6,15 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.child import Child
 from pipeline.errors import WorkerError
-from pipeline.health import Heartbeat
-from pipeline.workers.link import Beat, Failed, Finished, Message, Order, Ready
+from pipeline.health import Statuses
+from pipeline.posts import Post, Spec, WorkerStatus, statuses_of
+from pipeline.workers.link import Beat, Failed, Finished, Message, Ready
 
 logger = logging.getLogger(__name__)
 
@@ -31,63 +30,20 @@ POLL_S = 0.1
 LATE_S = 5.0
 """A supervisor that was away for longer cannot tell who was silent."""
 
-Infos = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Spec:
-    """A worker to be run.
-
-    `order` makes its order from what the ready workers named in `needs` have told; when one of
-    those comes back with other news, this one is started anew. Workers stop tier by tier, lowest
-    first, each tier within its `stop_s`.
-    """
-
-    kind: str
-    name: str
-    order: Callable[[Infos], Order]
-    needs: tuple[str, ...] = ()
-    tier: int = 0
-    stop_s: float = 2.0
-
-
-@dataclass(frozen=True)
-class WorkerStatus:
-    """A worker as its supervisor knows it."""
-
-    pid: int | None
-    ready: bool
-    restarts: int
-    heartbeat: Heartbeat | None
-
-
-@dataclass
-class _Slot:
-    spec: Spec
-    child: Child | None = None
-    ready: bool = False
-    finished: bool = False
-    info: Mapping[str, Any] = field(default_factory=dict)
-    told: Infos = field(default_factory=dict)
-    heartbeat: Heartbeat | None = None
-    heard: float = 0.0
-    start_at: float | None = 0.0
-    restarts: int = 0
-    crashes: deque[float] = field(default_factory=deque)
-    failure: str | None = None
-    misinformed: bool = False
-    """It was asked to stop, to be told something else."""
+TELL_S = 1.0
+"""How often the informed workers are told how all are."""
 
 
 class Supervisor:
     """Runs workers in processes of their own until `stop`. All decisions are made in one thread."""
 
     def __init__(self, specs: Sequence[Spec], pass_fds: tuple[int, ...] = ()) -> None:
-        self._slots = {spec.name: _Slot(spec) for spec in specs}
+        self._slots = {spec.name: Post(spec) for spec in specs}
         self._pass_fds = pass_fds
         self._inbox: queue.SimpleQueue[tuple[Child, Message | None] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._changed = threading.Condition()
+        self._told_at = 0.0
         self._failure: WorkerError | None = None
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
@@ -106,9 +62,13 @@ class Supervisor:
 
     @property
     def finished(self) -> bool:
-        """Whether every watch worker has nothing left to do."""
+        """Whether every watch worker has nothing left to do, and nobody is busy with what they
+        found."""
         watches = [slot for slot in self._slots.values() if slot.spec.kind == "watch"]
-        return bool(watches) and all(slot.finished for slot in watches)
+        ended = bool(watches) and all(slot.finished for slot in watches)
+        return ended and not any(
+            slot.heartbeat is not None and slot.heartbeat.busy for slot in self._slots.values()
+        )
 
     def status(self) -> dict[str, WorkerStatus]:
         return {
@@ -120,6 +80,10 @@ class Supervisor:
             )
             for name, slot in self._slots.items()
         }
+
+    def statuses(self) -> Statuses:
+        """How the cameras are, and what does not work, as the workers told last."""
+        return statuses_of(self._slots)
 
     def wait_info(self, name: str, timeout_s: float) -> Mapping[str, Any]:
         """What a worker told when it became ready.
@@ -155,7 +119,7 @@ class Supervisor:
             )
         return in_order
 
-    def _stop_tier(self, slots: Sequence[_Slot]) -> bool:
+    def _stop_tier(self, slots: Sequence[Post]) -> bool:
         in_order = True
         children = [(slot, slot.child) for slot in slots if slot.child is not None]
         for _, child in children:
@@ -200,12 +164,25 @@ class Supervisor:
             # Who was stopped itself, as by Ctrl-Z, has heard nobody meanwhile.
             slot.heard = now if late else slot.heard
             self._check_silence(slot, now)
+        if now - self._told_at >= TELL_S:
+            self._told_at = now
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell those that want to know how all workers are."""
+        informed = [slot.child for slot in self._slots.values() if slot.spec.informed]
+        if not any(informed):
+            return
+        line = self.statuses().model_dump_json()
+        for child in informed:
+            if child is not None:
+                child.tell(line)
 
     def _took(self, item: tuple[Child, Message | None] | None) -> None:
         if item is not None:
             self._take(*item)
 
-    def _start_if_due(self, slot: _Slot, now: float) -> None:
+    def _start_if_due(self, slot: Post, now: float) -> None:
         if slot.child is not None or slot.start_at is None or now < slot.start_at:
             return
         needed = {name: self._slots[name] for name in slot.spec.needs}
@@ -231,7 +208,7 @@ class Supervisor:
         slot.heard = time.monotonic()
         match message:
             case Ready(info=info):
-                slot.info, slot.ready = info, True
+                slot.info, slot.ready, slot.trouble = info, True, None
                 self._restart_misinformed(slot.spec.name)
             case Beat(heartbeat=heartbeat):
                 slot.heartbeat = heartbeat
@@ -252,7 +229,7 @@ class Supervisor:
                 slot.misinformed = True
                 slot.child.ask_to_stop()
 
-    def _ended(self, slot: _Slot, child: Child) -> None:
+    def _ended(self, slot: Post, child: Child) -> None:
         """A worker that nobody asked to stop has closed its pipe."""
         status = child.wait(2.0)
         if status is None:
@@ -266,20 +243,22 @@ class Supervisor:
         elif not (slot.finished and status == 0):
             self._crashed(slot, child.last_words(), f"status {status}")
 
-    def _crashed(self, slot: _Slot, last_words: str, how: str) -> None:
+    def _crashed(self, slot: Post, last_words: str, how: str) -> None:
         """Start it again, or give up on one that ends too often."""
         name, now = slot.spec.name, time.monotonic()
         slot.crashes.append(now)
         while now - slot.crashes[0] > CRASH_WINDOW_S:
             slot.crashes.popleft()
         if len(slot.crashes) > MAX_CRASHES:
-            self._fail(
-                WorkerError(
-                    name,
-                    f"Worker {name} ended {len(slot.crashes)} times within "
-                    f"{CRASH_WINDOW_S:.0f} s, at last with: {last_words}",
-                )
+            trouble = (
+                f"Worker {name} ended {len(slot.crashes)} times within "
+                f"{CRASH_WINDOW_S:.0f} s, at last with: {last_words}"
             )
+            if slot.spec.essential:
+                self._fail(WorkerError(name, trouble))
+            else:
+                logger.error("%s. It is tried again in %.0f s.", trouble, CRASH_WINDOW_S)
+                slot.trouble, slot.start_at = trouble, now + CRASH_WINDOW_S
             return
         delay = 0.0 if len(slot.crashes) == 1 else FIRST_DELAY_S * 2 ** (len(slot.crashes) - 2)
         slot.restarts += 1
@@ -296,7 +275,7 @@ class Supervisor:
         if self._failure is None:
             self._failure = error
 
-    def _check_silence(self, slot: _Slot, now: float) -> None:
+    def _check_silence(self, slot: Post, now: float) -> None:
         if slot.child is not None and now - slot.heard > SILENT_S:
             logger.warning("Worker %s was silent for %.0f s.", slot.spec.name, now - slot.heard)
             slot.heard = now

@@ -86,15 +86,14 @@ class Frame:
 class EncodedStream:
     """What must be known of a camera's stream to keep its packets.
 
-    `codec` is FFmpeg's name (h264, hevc, mjpeg), `extradata` its parameter sets, `time_base` the
-    seconds of one tick of its packets' times.
+    `codec` is FFmpeg's name (h264, hevc, mjpeg), `time_base` the seconds of one tick of its
+    packets' times, `header` all that a container says of the stream; see `pipeline.encoded`.
     """
 
     codec: str
-    extradata: bytes
     size: Size
     time_base: Ratio
-    rate: float | None = None
+    header: bytes
     pixel_format: str | None = None
 
 
@@ -298,8 +297,9 @@ class Clip(Wire):
     `start` and `end` are when its first and last pictures were taken, `pre_roll_s` how many
     seconds of it lie before the event's start. `codec` is FFmpeg's name; a raw clip that had to
     be encoded anew is `transcoded`. `whole` is false of a first cut, made while the event goes on,
-    and of one that lacks some of what was asked for. `captions` are WebVTT;
-    `contact_sheet` shows the key moments in one picture.
+    and of one that lacks some of what was asked for. `contact_sheet`
+    shows the key moments in one picture; `timeline` is a JSON file that holds what was tracked at
+    which second of it.
     """
 
     key: str
@@ -315,7 +315,7 @@ class Clip(Wire):
     whole: bool = True
     poster: str | None = None
     contact_sheet: str | None = None
-    captions: str | None = None
+    timeline: str | None = None
 
 
 class Scene(Wire):

@@ -23,6 +23,8 @@ HOMES = {
     "check": "cameras",
     "simulate": "cameras",
     "subscribe": "events",
+    "review": "review",
+    "clip": "review",
     "doctor": "system",
     "service": "system",
     "bench": "bench",

@@ -17,10 +17,11 @@ from pipeline.cli.cameras import cache_folder, camera_keys
 from pipeline.config import Describer
 from pipeline.configfile import validate
 from pipeline.describers import validate as validate_describer
-from pipeline.errors import WorkerError
+from pipeline.errors import VigilError, WorkerError
+from pipeline.posts import Infos, Spec
 from pipeline.redact import redact
 from pipeline.simulate.film import Film, demo_film
-from pipeline.supervisor import Infos, Spec, Supervisor
+from pipeline.supervisor import Supervisor
 from pipeline.workers.link import Order
 
 VLM_HINT = (
@@ -72,7 +73,14 @@ def demo(
         float | None, typer.Option(min=0.1, help="Stop by itself after so many seconds.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Where events and pictures go.", metavar="FOLDER")
+        Path | None, typer.Option(help="Where events, pictures and clips go.", metavar="FOLDER")
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            help="Serve the page on this address; browsers then enter by a one-time link.",
+            metavar="ADDRESS",
+        ),
     ] = None,
 ) -> None:
     """Show what vigil does, on a film of a real camera; the last line of output is JSON."""
@@ -80,6 +88,8 @@ def demo(
     if vlm is not None:
         settings["describer"] = {"model": _model(vlm)}
         validate_describer(Describer(model=_model(vlm)))
+    if listen is not None:
+        settings["web"] = {"listen": listen}
     if source:
         summary, in_order = _watch(settings | {"cameras": _own_cameras(source)}, seconds, [])
     else:
@@ -103,7 +113,7 @@ def _watch(
     settings: dict[str, Any], seconds: float | None, notes: list[str]
 ) -> tuple[dict[str, Any], bool]:
     """Run the pipeline with its display; the figures, and whether all ended in order."""
-    from pipeline.cli.run import Runner, log_to
+    from pipeline.cli.run import Runner, log_to, page_notes
     from pipeline.cli.table import Display
     from pipeline.library import Pipeline
 
@@ -112,9 +122,14 @@ def _watch(
     pipeline.start()
     log_to(config.data / "vigil.log")
     model = None if config.describer is None else redact(config.describer.model)
+    try:
+        notes += page_notes(pipeline)
+    except VigilError:
+        pipeline.stop()
+        raise
     notes += [
         f"Events: {redact(pipeline.redis_url)}, or `vigil subscribe` in another terminal.",
-        f"Pictures: {config.data / 'media'}",
+        f"Pictures and clips: {config.data / 'media'}",
         f"Model: {model}" if model else VLM_HINT,
         "Ctrl-C stops.",
     ]
@@ -127,6 +142,7 @@ def _watch(
             "events": summary.events,
             "first_event_s": summary.first_event_s,
             "judged": summary.judged,
+            "clips": summary.clips,
         },
         summary.in_order,
     )

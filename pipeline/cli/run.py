@@ -8,15 +8,20 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from getpass import getuser
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
+from pydantic import ValidationError
 
 from pipeline.cli import app
 from pipeline.cli.table import Display, Every
-from pipeline.errors import SourceError, VigilError, WorkerError
+from pipeline.config import Config, Web
+from pipeline.errors import ConfigError, SourceError, VigilError, WorkerError
 from pipeline.health import CameraState, CameraStatus
 from pipeline.library import Pipeline, Status
 from pipeline.redact import redact
@@ -29,6 +34,7 @@ VLM_HINT = (
 STEP_S = 0.2
 PLAIN_EVERY_S = 10.0
 LOG_BYTES = 5_000_000
+LISTEN_HELP = "Serve the page on this address too; browsers then enter by a one-time link."
 
 
 @dataclass
@@ -41,6 +47,7 @@ class Summary:
     events: int = 0
     first_event_s: float | None = None
     judged: int = 0
+    clips: int = 0
     in_order: bool = False
 
 
@@ -86,6 +93,7 @@ class Runner:
         self._live_at: float | None = None
         self._frames = _Total()
         self._detections = _Total()
+        self._filmed: set[str] = set()
         self.summary = Summary(cameras=len(pipeline.config.cameras))
 
     def run(self) -> Summary:
@@ -138,6 +146,9 @@ class Runner:
             if self.summary.first_event_s is None and self._live_at is not None:
                 first = max(0.0, event.updated_at.timestamp() - self._live_at)
                 self.summary.first_event_s = round(first, 2)
+        if event.clip is not None:
+            self._filmed.add(event.id)
+            self.summary.clips = len(self._filmed)
         # The first answer stands, so each event is counted once.
         answered = event.state in (State.CONFIRMED, State.REJECTED, State.UNSURE)
         self.summary.judged += event.type is EventType.JUDGED and answered
@@ -179,18 +190,51 @@ def log_to(file: Path | None) -> None:
     logger.propagate = False
 
 
+def page_notes(pipeline: Pipeline) -> list[str]:
+    """Where the page is. Raises: WorkerError: it cannot be served."""
+    url = pipeline.page_url()
+    if url is None:
+        return []
+    parts = urlsplit(url)
+    if parts.path.strip("/"):
+        return [f"Page: {url} (opens once; the next link follows when it was used)"]
+    tunnel = f"ssh -L {parts.port}:{parts.hostname}:{parts.port} {getuser()}@{gethostname()}"
+    return [
+        f"Page: {url} (open to everybody on this machine, to nobody else)",
+        f"    from another machine: {tunnel}, then open the same address there",
+    ]
+
+
+def with_listen(config: Config, listen: str | None) -> Config:
+    """The configuration with the page on another address. Raises: ConfigError: it is none."""
+    if listen is None:
+        return config
+    try:
+        web = Web.model_validate({**config.web.model_dump(), "enabled": True, "listen": listen})
+    except ValidationError as error:
+        raise ConfigError(f"--listen: {error.errors()[0]['ctx']['error']}") from None
+    return config.model_copy(update={"web": web})
+
+
 @app.command()
 def run(
     config: Annotated[Path, typer.Argument(help="The streams.yaml to run.")] = Path("streams.yaml"),
     seconds: Annotated[
         float | None, typer.Option(min=0.1, help="Stop by itself after so many seconds.")
     ] = None,
+    listen: Annotated[str | None, typer.Option(help=LISTEN_HELP, metavar="ADDRESS")] = None,
 ) -> None:
     """Watch the cameras of a streams.yaml until Ctrl-C."""
     pipeline = Pipeline.from_yaml(config)
+    pipeline.config = with_listen(pipeline.config, listen)
     pipeline.start()
     log_to(pipeline.config.data / "vigil.log" if sys.stderr.isatty() else None)
-    notes = [f"Events: {redact(pipeline.redis_url)}, or `vigil subscribe`. Ctrl-C stops."]
+    try:
+        notes = page_notes(pipeline)
+    except VigilError:
+        pipeline.stop()
+        raise
+    notes += [f"Events: {redact(pipeline.redis_url)}, or `vigil subscribe`. Ctrl-C stops."]
     if pipeline.config.describer is None:
         notes.append(VLM_HINT)
     runner = Runner(pipeline, Display(notes, pipeline.config.tz()), seconds)

@@ -1,1 +1,1 @@
-"""Clips: segments and track log as `watch` writes them, and what `record` cuts and draws of them."""
+"""Clips: segments and track log as `watch` writes them, and what `record` makes of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind, kind_of
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.timing import Clock
@@ -17,12 +18,13 @@ def open_source(
     open_timeout_s: float = OPEN_TIMEOUT_S,
     read_timeout_s: float = READ_TIMEOUT_S,
     clock: Clock | None = None,
+    packets: PacketSink | None = None,
 ) -> OpenedSource:
     """Open a camera's address: rtsp(s)://, http(s)://, the path of a film, or webcam:N.
 
     `camera` is what error messages and frames call it. Opening takes at most about twice
     `open_timeout_s`; a live stream that sends no picture for `read_timeout_s` is found stalled
-    within about twice that.
+    within about twice that. `packets` gets the stream as it was sent; a webcam's is encoded for it.
 
     Raises:
         SourceError: it cannot be opened; the subclass says why, the message never holds an
@@ -32,7 +34,7 @@ def open_source(
     if kind_of(camera, address) is Kind.WEBCAM:
         from pipeline.sources.webcam import open_webcam
 
-        return open_webcam(camera, address, clock=clock)
+        return open_webcam(camera, address, clock=clock, packets=packets)
     from pipeline.sources.stream import open_stream
 
     return open_stream(
@@ -41,4 +43,5 @@ def open_source(
         open_timeout_s=open_timeout_s,
         read_timeout_s=read_timeout_s,
         clock=clock,
+        packets=packets,
     )

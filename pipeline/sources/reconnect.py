@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.errors import SourceError, SourceNotFound, SourceRefused
 from pipeline.health import CameraState
+from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind, kind_of, shown
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.opening import open_source
@@ -58,7 +59,8 @@ class Reconnecting:
 
     `on_state` is told each change of the camera's state with a sentence or None, in the thread
     that reads; `LIVE` comes with the first frame, not with the connection. `stop` interrupts a
-    wait at once. `wait(seconds)` and `chance()` (0..1) are there for tests.
+    wait at once. `packets` gets what each connection sends. `wait(seconds)` and `chance()` (0..1)
+    are there for tests.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Reconnecting:
         clock: Clock | None = None,
         wait: Callable[[float], object] | None = None,
         chance: Callable[[], float] = random.random,
+        packets: PacketSink | None = None,
     ) -> None:
         self._camera = camera
         self._address = address
@@ -80,7 +83,9 @@ class Reconnecting:
         self._on_state = on_state
         self._backoff = backoff or Backoff()
         self._clock = clock or Clock()
-        self._opener = opener or (lambda: open_source(camera, address, clock=self._clock))
+        self._opener = opener or (
+            lambda: open_source(camera, address, clock=self._clock, packets=packets)
+        )
         self._wait = wait or stop.wait
         self._chance = chance
         self._live = _can_be_live(camera, address)

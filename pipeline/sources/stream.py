@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pipeline.encoded import describe
 from pipeline.errors import SourceError, SourceNotFound, SourceUnreadable
+from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind, file_path, kind_of, shown
 from pipeline.sources.failures import opening_failure, reading_failure, stalled
 from pipeline.sources.pictures import DecodedPicture
 from pipeline.sources.timing import Clock, Timeline
-from pipeline.types import Frame
+from pipeline.types import EncodedPacket, EncodedStream, Frame
 
 if TYPE_CHECKING:
     from av import FFmpegError, Packet, VideoFrame
@@ -35,9 +39,15 @@ _MAX_RATE = 480.0
 
 
 def open_stream(
-    camera: str, address: str, *, open_timeout_s: float, read_timeout_s: float, clock: Clock
+    camera: str,
+    address: str,
+    *,
+    open_timeout_s: float,
+    read_timeout_s: float,
+    clock: Clock,
+    packets: PacketSink | None = None,
 ) -> StreamSource:
-    """Open a network camera or a film.
+    """Open a network camera or a film; `packets` gets what it sends before it is decoded.
 
     Raises:
         SourceError: it cannot be opened; the subclass says why.
@@ -58,7 +68,8 @@ def open_stream(
         )
         stream = _video(container)
         if stream is not None:
-            return StreamSource(camera, name, kind, container, stream, read_timeout_s, clock)
+            tap = None if packets is None else _Tap(packets)
+            return StreamSource(camera, name, kind, container, stream, read_timeout_s, clock, tap)
         failure: SourceError = SourceUnreadable(
             f"Camera {camera}: {name} holds no video that can be decoded."
         )
@@ -128,6 +139,7 @@ class StreamSource:
         stream: VideoStream,
         read_timeout_s: float,
         clock: Clock,
+        tap: _Tap | None = None,
     ) -> None:
         self.live = kind is Kind.RTSP or (kind is Kind.HTTP and not container.duration)
         self.codec: str = stream.codec_context.codec.canonical_name
@@ -139,6 +151,7 @@ class StreamSource:
         self._stream = stream
         self._read_timeout_s = read_timeout_s
         self._clock = clock
+        self._tap = tap
         self._stop = threading.Event()
         self._in_use = threading.Lock()
         # Frame threads hold back as many pictures as there are threads: good for films, but a
@@ -182,10 +195,16 @@ class StreamSource:
 
     def _frames(self) -> Iterator[Frame]:
         timeline = Timeline(live=self.live, rate=self.rate, clock=self._clock)
+        if self._tap is not None:
+            # Packets come in another order than pictures, and earlier: a time line of their own,
+            # which begins at the same moment.
+            self._tap.timeline = copy.copy(timeline)
         index = 0
         newest = self._clock.monotonic()
         for packet in self._packets():
             arrival, arrived_at = self._clock.monotonic(), self._clock.now()
+            if self._tap is not None and packet is not None and packet.size:
+                self._tap.take(self._stream, packet, arrival, arrived_at)
             for decoded in self._decode(packet):
                 newest = arrival
                 stamp = timeline.stamp(self._seconds(decoded), arrival, arrived_at)
@@ -253,6 +272,46 @@ class StreamSource:
                 self.dropped["corrupt"] += 1
             else:
                 yield frame
+
+
+class _Tap:
+    """Hands on what a stream sends, as values that outlive it."""
+
+    def __init__(self, sink: PacketSink) -> None:
+        self._sink = sink
+        self.timeline: Timeline | None = None
+        self._described: tuple[Any, ...] | None = None
+        self._stream: EncodedStream | None = None
+
+    def take(
+        self, stream: VideoStream, packet: Packet[VideoStream], arrival: float, at: datetime
+    ) -> None:
+        assert self.timeline is not None
+        time_base = packet.time_base or stream.time_base
+        ticks = packet.dts if packet.pts is None else packet.pts
+        seconds = None if ticks is None or time_base is None else float(ticks * time_base)
+        stamp = self.timeline.stamp(seconds, arrival, at)
+        self._sink.take(
+            self._describe(stream),
+            EncodedPacket(
+                data=bytes(packet),
+                pts=packet.pts,
+                dts=packet.dts,
+                duration=packet.duration or None,
+                keyframe=packet.is_keyframe,
+                # Out of order, a picture keeps its own time.
+                time=stamp.pts if seconds is None else seconds,
+                captured_at=stamp.captured_at,
+                discontinuity=stamp.discontinuity,
+            ),
+        )
+
+    def _describe(self, stream: VideoStream) -> EncodedStream:
+        context = stream.codec_context
+        now = (context.width, context.height, context.extradata)
+        if self._stream is None or now != self._described:
+            self._stream, self._described = describe(stream), now
+        return self._stream
 
 
 def _claimed_rate(stream: VideoStream) -> float | None:

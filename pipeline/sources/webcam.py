@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SourceNotFound, SourceStalled, SourceUnreadable
+from pipeline.protocols import PacketSink
 from pipeline.sources.address import webcam_number
+from pipeline.sources.encoder import Encoder
 from pipeline.sources.pictures import ArrayPicture
 from pipeline.sources.timing import Clock, Timeline
 from pipeline.types import Frame
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     import cv2
 
 
-def open_webcam(camera: str, address: str, *, clock: Clock) -> WebcamSource:
+def open_webcam(
+    camera: str, address: str, *, clock: Clock, packets: PacketSink | None = None
+) -> WebcamSource:
     """Open `webcam:N`, the device /dev/videoN.
 
     Raises:
@@ -42,7 +46,7 @@ def open_webcam(camera: str, address: str, *, clock: Clock) -> WebcamSource:
             f"Camera {camera}: {address} ({device}) cannot be opened; another program may be using "
             "it, or this user is not in the group `video`."
         )
-    return WebcamSource(camera, address, capture, clock)
+    return WebcamSource(camera, address, capture, clock, packets)
 
 
 class WebcamSource:
@@ -50,7 +54,14 @@ class WebcamSource:
 
     live = True
 
-    def __init__(self, camera: str, address: str, capture: cv2.VideoCapture, clock: Clock) -> None:
+    def __init__(
+        self,
+        camera: str,
+        address: str,
+        capture: cv2.VideoCapture,
+        clock: Clock,
+        packets: PacketSink | None = None,
+    ) -> None:
         import cv2
 
         self.codec = _four_letters(int(capture.get(cv2.CAP_PROP_FOURCC)))
@@ -60,6 +71,7 @@ class WebcamSource:
         self._address = address
         self._capture = capture
         self._clock = clock
+        self._packets = packets
         self._stop = threading.Event()
         self._in_use = threading.Lock()
 
@@ -88,6 +100,7 @@ class WebcamSource:
     def _frames(self) -> Iterator[Frame]:
         timeline = Timeline(live=True, rate=self.rate, clock=self._clock)
         opened = self._clock.monotonic()
+        encoder = None if self._packets is None else Encoder(self._packets)
         index = 0
         while not self._stop.is_set():
             there, image = self._capture.read()
@@ -100,6 +113,8 @@ class WebcamSource:
             # a webcam has no presentation times of its own
             stamp = timeline.stamp(arrival - opened, arrival, arrived_at)
             picture = ArrayPicture(image)
+            if encoder is not None:
+                encoder.take(image, stamp)
             yield Frame(
                 camera=self._camera,
                 index=index,

@@ -137,6 +137,13 @@ class Store:
         with self._database.read() as connection:
             return events.search(connection, wanted, limit, before)
 
+    def search_ids(self, beginning: str) -> list[str]:
+        """At most two ids that begin so."""
+        column = schema.events.c.id
+        query = select(column).where(column.startswith(beginning, autoescape=True)).limit(2)
+        with self._database.read() as connection:
+            return list(connection.scalars(query))
+
     def facets(self) -> events.Facets:
         """What there is to filter by."""
         with self._database.read() as connection:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from pipeline.amendment import Amendment, EventCreated, EventEnded, EventUpdated
-from pipeline.config import Config
+from pipeline.amendment import Amendment, EventCreated, EventEnded, EventUpdated, Footage
+from pipeline.config import Config, Record
 from pipeline.describers import template
 from pipeline.errors import StoreError
 from pipeline.fusion.score import rule_contributions
@@ -59,6 +59,7 @@ def created(
         except StoreError as error:
             logger.warning("Event %s has no pictures: %s", event_id, error)
     rule = config.cameras[view.camera].rules[finding.rule]
+    started = wall_time(view, finding.started)
     return EventCreated(
         camera=view.camera,
         camera_name=view.camera_name,
@@ -73,10 +74,30 @@ def created(
         tracks=track_boxes(finding.tracks, view.size),
         frame_size=view.size,
         zone=finding.zone,
-        started=wall_time(view, finding.started),
+        started=started,
         images=scene.images,
         scene=_asked(config, rule.verify == "model", scene),
         judge_within_s=60.0 if config.describer is None else config.describer.deadline_s,
+        footage=footage(config.cameras[view.camera].record, started, view.captured_at),
+    )
+
+
+def footage(record: Record, started: datetime, found: datetime) -> Footage | None:
+    """What the clip of an event shall hold that began at `started` and was `found` later, as by
+    a rule that waits; None where none is wanted.
+
+    Its beginning is in the clip, unless it is so long ago that the moment it was found would not
+    be: then as much as leaves half of the clip for what came after.
+    """
+    if not record.clips:
+        return None
+    earliest = found - timedelta(seconds=record.longest_s / 2)
+    return Footage(
+        begin=max(started, earliest) - timedelta(seconds=record.pre_roll_s),
+        found=found,
+        post_roll_s=record.post_roll_s,
+        longest_s=record.longest_s,
+        annotated=record.annotated,
     )
 
 

@@ -23,12 +23,15 @@ from pipeline.sources import Reconnecting
 from pipeline.types import Frame, Wire
 from pipeline.workers.analysis import Analysis, Latencies, Look, Pace
 from pipeline.workers.guard import guarded_thread
+from pipeline.workers.keeping import Keeping
 
 logger = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 1.0
 """What a successor needs is handed over at least so often while something is tracked."""
 RATE_OVER_S = 5.0
+KEEP_S = 0.6
+"""So long what was read last has for reaching the disk."""
 
 
 class Handover(Wire):
@@ -99,8 +102,14 @@ class CameraWatch:
         self._config, self._detector, self._resume, self._run = config, detector, resume, run
         self._stop = threading.Event()
         self._slot: Slot[_Arrived] = Slot(merge=_newest)
+        film_pts = None if resume is None else resume.film_pts
+        self._keeping = Keeping(config, key, film_pts) if camera.record.wanted else None
         self._source = Reconnecting(
-            key, camera.address(), stop=self._stop, on_state=self._set_state
+            key,
+            camera.address(),
+            stop=self._stop,
+            on_state=self._set_state,
+            packets=self._keeping,
         )
         self._pace = Pace(camera.detect.fps)
         self._lock = threading.Lock()
@@ -120,6 +129,8 @@ class CameraWatch:
         ]
 
     def start(self) -> None:
+        if self._keeping is not None:
+            self._keeping.start()
         for thread in self._threads:
             thread.start()
 
@@ -147,6 +158,10 @@ class CameraWatch:
         # Copies: other threads go on counting.
         dropped = Counter(dict(self._dropped))
         dropped += Counter(dict(self._source.dropped)) + Counter(self._slot.dropped)
+        recording = None
+        if self._keeping is not None:
+            dropped += self._keeping.dropped
+            recording = self._keeping.problem
         recent = sum(1 for at in tuple(self._looked_at) if now - at <= RATE_OVER_S)
         with self._lock:
             return CameraStatus(
@@ -161,6 +176,7 @@ class CameraWatch:
                 latency_ms=self._latencies.median_ms(),
                 events=self._counts["events"],
                 dropped=dict(dropped),
+                recording=recording,
             )
 
     def _set_state(self, state: CameraState, message: str | None) -> None:
@@ -220,10 +236,14 @@ class CameraWatch:
         if last is not None:
             actions = tuple(self._analysis.interrupt("stopped"))
             self._report(Report(self.key, actions, last, self._left(last)))
+        if self._keeping is not None:
+            self._keeping.close(KEEP_S)
         self._done.set()
 
     def _look(self, arrived: _Arrived) -> Look:
         look = self._analysis.look(arrived.frame)
+        if self._keeping is not None:
+            self._keeping.log(look)
         now = time.monotonic()
         self._latencies.add(now - arrived.at)
         self._looked_at.append(now)

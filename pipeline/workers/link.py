@@ -1,7 +1,8 @@
 """What passes over the pipes between a worker and its supervisor, and the worker's end of them.
 
-The supervisor writes one line, the order, to the worker's standard input; a second line asks it to
-stop, and the end of the pipe means that the supervisor is gone. The worker answers with one JSON
+The supervisor writes one line, the order, to the worker's standard input. What follows are the
+statuses of all workers, for one that wants them, and the line that asks it to stop; the end of the
+pipe means that the supervisor is gone. The worker answers with one JSON
 message a line on what was its standard output.
 """
 
@@ -20,7 +21,7 @@ from pydantic import Field, TypeAdapter
 
 from pipeline.config import Config
 from pipeline.errors import VigilError
-from pipeline.health import Heartbeat
+from pipeline.health import Heartbeat, Statuses
 from pipeline.redact import redact
 from pipeline.types import Wire
 
@@ -77,6 +78,10 @@ Message = Annotated[Ready | Beat | Failed | Finished, Field(discriminator="kind"
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 
 
+STOP = "stop"
+"""The line that asks a worker to stop."""
+
+
 class Stopped(Exception):
     """The worker was asked to stop while it waited for something else."""
 
@@ -87,6 +92,8 @@ class Link:
     def __init__(self, out: TextIO, order: Order) -> None:
         self.order = order
         self.stopping = threading.Event()
+        self.statuses: Statuses | None = None
+        """How all workers were when the supervisor told last, if it tells this one."""
         self._out = out
         self._lock = threading.Lock()
 
@@ -111,16 +118,19 @@ class Link:
                 self.stopping.set()
 
     def follow(self, stdin: TextIO) -> None:
-        """Watch for the supervisor's second line, or its end, from a thread of its own."""
+        """Watch for what the supervisor says, or its end, from a thread of its own."""
 
         def wait() -> None:
-            orphaned = stdin.readline() == ""
+            for line in iter(stdin.readline, ""):
+                if line.strip() == STOP:
+                    self.stopping.set()
+                else:
+                    self.statuses = Statuses.model_validate_json(line)
             self.stopping.set()
-            if orphaned or stdin.readline() == "":
-                # A native call that never returns must not outlive the supervisor.
-                timer = threading.Timer(ORPHAN_GRACE_S, os._exit, args=(70,))
-                timer.daemon = True
-                timer.start()
+            # A native call that never returns must not outlive the supervisor.
+            timer = threading.Timer(ORPHAN_GRACE_S, os._exit, args=(70,))
+            timer.daemon = True
+            timer.start()
 
         threading.Thread(target=wait, name="supervisor-pipe", daemon=True).start()
 

@@ -15,7 +15,8 @@ from running import gone, until
 
 from pipeline import child
 from pipeline.errors import WorkerError
-from pipeline.supervisor import MAX_CRASHES, Infos, Spec, Supervisor
+from pipeline.posts import Infos, Spec
+from pipeline.supervisor import MAX_CRASHES, Supervisor
 from pipeline.workers.link import Order
 
 TOY = Path(__file__).parent / "toy_worker.py"
@@ -158,7 +159,7 @@ def test_workers_end_when_their_supervisor_is_killed() -> None:
     script = (
         "import sys, time; from pipeline import child;"
         f"child.command = lambda kind: [sys.executable, {str(TOY)!r}];"
-        "from pipeline.supervisor import Spec, Supervisor; from pipeline.workers.link import Order;"
+        "from pipeline.posts import Spec; from pipeline.supervisor import Supervisor; from pipeline.workers.link import Order;"
         "s = Supervisor([Spec('toy', 'one', lambda i: Order(name='one'))]); s.start();"
         "print(s.wait_info('one', 20)['pid'], flush=True); sys.stdin.read()"
     )

@@ -1,0 +1,243 @@
+"""From pieces of footage to a clip that any browser plays."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import AwareDatetime
+
+from pipeline.clips.piece import Piece
+from pipeline.encoded import add_stream, opened
+from pipeline.errors import ClipError
+from pipeline.types import ClipReason, EncodedPacket, EncodedStream, LoggedTrack, Size, Wire
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+    from av.video.frame import VideoFrame
+
+_PLAYED = {("h264", "yuv420p"), ("h264", "yuvj420p")}
+"""What browsers play and MP4 holds; H.264 of unknown pixels is mostly this too."""
+_TIME_BASE = Fraction(1, 90_000)
+_LAST_S = 1 / 25
+"""The last picture of a clip is shown so long, and a break in the recording is."""
+_ENCODING = {"preset": "veryfast", "crf": "23"}
+
+
+class CutLook(Wire):
+    """What was tracked `t` seconds into a clip."""
+
+    t: float
+    at: AwareDatetime
+    tracks: tuple[LoggedTrack, ...]
+
+
+class Cut(Wire):
+    """A raw clip; stored beside it, since its segments and track log are soon gone.
+
+    `size` in pixels; `start` and `end` are when the first and last pictures were taken.
+    `transcoded` is true where the camera's packets could not be used as they were.
+    """
+
+    codec: str
+    size: Size
+    duration_s: float
+    start: AwareDatetime
+    end: AwareDatetime
+    transcoded: bool
+    looks: tuple[CutLook, ...]
+
+    def seconds(self, at: datetime) -> float:
+        """Where in the clip a moment is, within its length."""
+        near = min(self.looks, key=lambda look: abs((look.at - at).total_seconds()), default=None)
+        # By the nearest look, since breaks in a recording are shortened.
+        base, offset = (self.start, 0.0) if near is None else (near.at, near.t)
+        return min(max(0.0, offset + (at - base).total_seconds()), self.duration_s)
+
+
+def cut(pieces: Sequence[Piece], out: Path) -> Cut:
+    """Write the pieces one after the other into an MP4 file.
+
+    Packets are taken as they are where browsers play them and all pieces are alike; else the whole
+    is encoded anew, in H.264.
+
+    Raises:
+        ClipError: there are no pictures, they cannot be decoded, or the disk takes no file.
+    """
+    if not pieces:
+        raise ClipError(
+            "No video of that time was kept; was the camera away?", ClipReason.NOT_RECORDED
+        )
+    first = pieces[0].stream
+    alike = all(_alike(piece.stream, first) for piece in pieces)
+    copied = alike and (first.codec, first.pixel_format or "yuv420p") in _PLAYED
+    try:
+        with _writing(out) as container:
+            made = _copy(container, pieces) if copied else _transcode(container, pieces)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    if made.first is None or made.last is None:
+        out.unlink(missing_ok=True)
+        raise ClipError("The video of that time cannot be decoded.", ClipReason.UNPLAYABLE)
+    return Cut(
+        codec="h264",
+        size=made.size,
+        duration_s=round(made.end, 3),
+        start=made.first,
+        end=made.last,
+        transcoded=not copied,
+        looks=tuple(made.looks),
+    )
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[OutputContainer]:
+    """An MP4 file to be written. Raises: ClipError: see `cut`."""
+    import av
+
+    try:
+        with av.open(str(out), "w", format="mp4", options={"movflags": "faststart"}) as container:
+            yield container
+    except (av.FFmpegError, OSError) as error:
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        why = "the disk is full; free some space on it" if full else str(error.strerror)
+    else:
+        return
+    raise ClipError(
+        f"The clip cannot be written to {out.parent}: {why}.",
+        ClipReason.DISK_FULL if full else ClipReason.UNPLAYABLE,
+        passing=full,
+    )
+
+
+def _alike(one: EncodedStream, other: EncodedStream) -> bool:
+    """Whether a player can go on from one to the other without noticing."""
+    with opened(one) as a, opened(other) as b:
+        same = a.codec_context.extradata == b.codec_context.extradata
+    return same and (one.codec, one.size, one.time_base) == (
+        other.codec,
+        other.size,
+        other.time_base,
+    )
+
+
+@dataclass
+class _Made:
+    """What was written so far; `end` in seconds of the clip."""
+
+    size: Size
+    looks: list[CutLook]
+    end: float = 0.0
+    first: datetime | None = None
+    last: datetime | None = None
+
+    def saw(self, at: datetime) -> None:
+        self.first = at if self.first is None else self.first
+        self.last = at if self.last is None else max(self.last, at)
+
+    def place(self, piece: Piece, origin: float, offset: float) -> None:
+        """Take over the looks of a piece whose time `origin` is the clip's `offset`."""
+        for look in piece.looks:
+            t = look.time - origin + offset
+            if -1e-3 <= t <= self.end + _LAST_S:
+                self.looks.append(
+                    CutLook(t=round(max(0.0, t), 4), at=look.captured_at, tracks=look.tracks)
+                )
+
+
+def _copy(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
+    import av
+
+    stream = pieces[0].stream
+    out = add_stream(container, stream)
+    made = _Made(stream.size, [])
+    last_dts: int | None = None
+    for piece in pieces:
+        base: int | None = None
+        offset = made.end
+        shift = round(offset / stream.time_base)
+        origin = 0.0
+        for packet in piece.read():
+            pts, dts = _ticks(packet)
+            if base is None:
+                base, origin = pts, packet.time
+            muxed = av.Packet(packet.data)
+            muxed.pts, muxed.dts = pts - base + shift, dts - base + shift
+            if last_dts is not None and muxed.dts <= last_dts:
+                muxed.dts = last_dts + 1
+                muxed.pts = max(muxed.pts, muxed.dts)
+            last_dts = muxed.dts
+            muxed.time_base, muxed.stream = stream.time_base, out
+            muxed.is_keyframe = packet.keyframe
+            made.end = max(made.end, float(muxed.pts * stream.time_base) + _LAST_S)
+            made.saw(packet.captured_at)
+            container.mux(muxed)
+        made.place(piece, origin, offset)
+    return made
+
+
+def _ticks(packet: EncodedPacket) -> tuple[int, int]:
+    # What has passed through a segment has both.
+    assert packet.pts is not None
+    assert packet.dts is not None
+    return packet.pts, packet.dts
+
+
+def _transcode(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
+    width, height = (max(2, side // 2 * 2) for side in pieces[0].stream.size)
+    out = container.add_stream("libx264", rate=25, options=_ENCODING)
+    out.width, out.height, out.pix_fmt = width, height, "yuv420p"
+    out.codec_context.time_base = _TIME_BASE
+    out.codec_context.thread_count = 1
+    made = _Made((width, height), [])
+    last = -1
+    for piece in pieces:
+        offset, origin = made.end, None
+        for frame, seconds, at in _decoded(piece):
+            if origin is None:
+                origin = seconds
+            pts = max(round((seconds - origin + offset) / _TIME_BASE), last + 1)
+            last = pts
+            picture = frame.reformat(width=width, height=height, format="yuv420p")
+            picture.pts, picture.time_base = pts, _TIME_BASE
+            made.end = float(pts * _TIME_BASE) + _LAST_S
+            made.saw(at)
+            container.mux(out.encode(picture))
+        made.place(piece, origin or 0.0, offset)
+    container.mux(out.encode(None))
+    return made
+
+
+def _decoded(piece: Piece) -> Iterator[tuple[VideoFrame, float, datetime]]:
+    """The pictures of a piece in order, with their time and when they were taken."""
+    import av
+
+    # A decoder gives pictures in another order than it takes packets.
+    taken: dict[int, tuple[float, datetime]] = {}
+    with opened(piece.stream) as stream:
+        context = stream.codec_context
+        context.thread_count = 1
+
+        def frames(packet: Any) -> Iterator[tuple[VideoFrame, float, datetime]]:
+            decoded: Sequence[VideoFrame] = ()
+            with suppress(av.FFmpegError):  # a damaged packet does not spoil the others
+                decoded = context.decode(packet)
+            for frame in decoded:
+                if frame.pts is not None and frame.pts in taken and not frame.is_corrupt:
+                    yield frame, *taken.pop(frame.pts)
+
+        for packet in piece.read():
+            pts, dts = _ticks(packet)
+            encoded = av.Packet(packet.data)
+            encoded.pts, encoded.dts, encoded.time_base = pts, dts, piece.stream.time_base
+            encoded.is_keyframe = packet.keyframe
+            taken[pts] = (packet.time, packet.captured_at)
+            yield from frames(encoded)
+        yield from frames(None)

@@ -1,0 +1,54 @@
+"""Single pictures of a clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import ClipError
+from pipeline.types import ClipReason, Image, Size
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+POSTER_WIDTH = 640
+
+
+def poster(raw: Path, seconds: float) -> Image:
+    """The picture `seconds` into a clip, at most 640 pixels wide (uint8, height x width x 3, BGR).
+
+    Raises:
+        ClipError: no picture of it can be decoded.
+    """
+    import av
+
+    found = None
+    try:
+        with av.open(f"file:{raw}") as container:
+            stream = container.streams.video[0]
+            if stream.time_base is not None:
+                container.seek(round(seconds / stream.time_base), stream=stream)
+            for frame in container.decode(stream):
+                found = frame
+                if frame.time is None or frame.time >= seconds - 1e-3:
+                    break
+    except (av.FFmpegError, OSError, IndexError):
+        pass  # what was decoded before will do
+    if found is None:
+        raise ClipError("No picture of the clip can be decoded.", ClipReason.UNPLAYABLE)
+    width, height = within((found.width, found.height), POSTER_WIDTH, found.height)
+    return bgr(found, (width, height))
+
+
+def bgr(frame: VideoFrame, size: Size) -> Image:
+    """A decoded picture scaled to `size` (uint8, height x width x 3, BGR)."""
+    image: Any = frame.reformat(width=size[0], height=size[1]).to_ndarray(format="bgr24")
+    return np.asarray(image, np.uint8)
+
+
+def within(size: Size, width: int, height: int) -> Size:
+    """The size of a picture scaled down to fit, its sides even as H.264 wants them."""
+    scale = min(1.0, width / size[0], height / size[1])
+    return (max(2, round(size[0] * scale / 2) * 2), max(2, round(size[1] * scale / 2) * 2))

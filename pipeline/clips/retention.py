@@ -1,0 +1,161 @@
+"""Makes room: by age, size and free disk go video that no event needs and old events' media."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from pipeline.clips.footage import Footage, Segment
+from pipeline.clips.naming import stamped
+from pipeline.clips.tracklog import FILE_S
+from pipeline.config import Config, LoiterRule, Record
+from pipeline.errors import StoreError
+from pipeline.media import EventMedia, LocalMedia
+
+logger = logging.getLogger(__name__)
+
+LOOKBACK_S = 60.0
+"""Video is kept for so long beyond what a clip that begins now would need."""
+FREE_UP_TO = 1.5
+"""Where the disk has too little room, this many times as much is made."""
+BREATH = 1.2
+"""And room is made already when there is only this many times as much as there has to be."""
+GB, MB = 1e9, 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep has removed."""
+
+    segments: int = 0
+    events: int = 0
+    bytes: int = 0
+
+
+class Retention:
+    """Removes from the video folder and the media what is kept no longer.
+
+    Video from `needed` on is never removed, nor the media of an event whose clip is not made.
+    `free` tells how many bytes the disk of a folder has left.
+    """
+
+    def __init__(
+        self, config: Config, media: LocalMedia, free: Callable[[Path], int] | None = None
+    ) -> None:
+        self._config, self._media = config, media
+        self._free = free or (lambda path: shutil.disk_usage(path).free)
+
+    def sweep(
+        self, now: datetime, needed: Mapping[str, datetime], unfinished: frozenset[str]
+    ) -> Swept:
+        """Remove what is due at `now`.
+
+        Args:
+            needed: camera -> the earliest moment of its video that an unfinished clip needs.
+            unfinished: the ids of the events whose clips are not made.
+        """
+        segments, removed = self._video(now, needed)
+        events = self._events(now, unfinished)
+        return Swept(len(segments), len(events), removed + sum(event.bytes for event in events))
+
+    def _video(self, now: datetime, needed: Mapping[str, datetime]) -> tuple[list[Segment], int]:
+        """Remove segments: the outdated, then the oldest until size and disk are right."""
+        root = self._config.video_folder
+        folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
+        spare: list[tuple[Segment, Footage]] = []
+        gone: list[tuple[Segment, Footage]] = []
+        total = 0
+        for folder in folders:
+            footage = Footage(folder)
+            keep_from = now - self._age(folder.name)
+            pinned = needed.get(folder.name)
+            segments = footage.segments()
+            total += sum(segment.bytes for segment in segments)
+            # The newest may be being written.
+            for segment in segments[:-1]:
+                if pinned is not None and segment.end >= pinned:
+                    continue
+                (gone if segment.end < keep_from else spare).append((segment, footage))
+        total -= sum(segment.bytes for segment, _ in gone)
+        lack = self._lack(root) if folders else 0.0
+        lack -= sum(segment.bytes for segment, _ in gone)
+        for segment, footage in sorted(spare, key=lambda pair: pair[0].start):
+            if total <= self._config.storage.video_gb * GB and lack <= 0:
+                break
+            gone.append((segment, footage))
+            total -= segment.bytes
+            lack -= segment.bytes
+        for segment, footage in gone:
+            _quietly(partial(footage.remove, segment))
+        for folder in folders:
+            _remove_logs(Footage(folder))
+        return [segment for segment, _ in gone], sum(segment.bytes for segment, _ in gone)
+
+    def _age(self, camera: str) -> timedelta:
+        """How long video is kept that no event needs."""
+        settings = self._config.cameras.get(camera)
+        record = Record() if settings is None else settings.record
+        if settings is not None and record.continuous:
+            return timedelta(hours=record.keep_hours)
+        # A rule that waits finds what began so long ago.
+        waits = [
+            rule.seconds
+            for rule in (settings.rules.values() if settings is not None else ())
+            if isinstance(rule, LoiterRule)
+        ]
+        reach = min(max(waits, default=0.0), record.longest_s / 2)
+        return timedelta(seconds=LOOKBACK_S + record.pre_roll_s + reach)
+
+    def _lack(self, folder: Path) -> float:
+        """How many bytes are to be made free on a folder's disk; none or less if it has room."""
+        floor = self._config.storage.free_mb * MB
+        free = self._free(folder)
+        return floor * FREE_UP_TO - free if free < floor * BREATH else 0.0
+
+    def _events(self, now: datetime, unfinished: frozenset[str]) -> list[EventMedia]:
+        """Remove the media of the oldest events until age, size and disk are right."""
+        storage = self._config.storage
+        media = self._media.events()
+        total = sum(event.bytes for event in media)
+        lack = self._lack(self._config.data)
+        oldest = now - timedelta(days=storage.media_days)
+        gone = []
+        for event in media:
+            outdated = event.changed < oldest
+            if event.event_id in unfinished:
+                continue
+            if not outdated and total <= storage.media_gb * GB and lack <= 0:
+                break
+            total -= event.bytes
+            lack -= event.bytes
+            gone.append(event)
+        for event in gone:
+            _quietly(partial(self._media.delete_event, event.event_id))
+        if gone:
+            logger.info("The pictures and clips of %d events were removed.", len(gone))
+        return gone
+
+
+def _remove_logs(footage: Footage) -> None:
+    """Remove the track logs of which there is no video any more."""
+    segments = footage.segments()
+    logs = footage.track_logs()
+    # The newest may be being written.
+    for path in logs[:-1]:
+        begun = stamped(path.name)
+        over = None if begun is None else begun + timedelta(seconds=FILE_S)
+        if over is not None and (not segments or over < segments[0].start):
+            _quietly(partial(path.unlink, missing_ok=True))
+
+
+def _quietly(action: Callable[[], None]) -> None:
+    """What cannot be removed now is tried again with the next sweep."""
+    try:
+        action()
+    except (OSError, StoreError) as error:
+        logger.warning("Something cannot be removed to make room: %s", error)

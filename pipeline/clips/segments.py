@@ -1,0 +1,308 @@
+"""A camera's packets on the disk: segments that begin at keyframes, not encoded anew.
+
+A segment plays up to half a second before a kill -9, and can be read that far while it is being
+written. Its index, beside it, has a line for each packet that can be read: another process finds
+there what is when, without looking into the video.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import shutil
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+from uuid import uuid4
+
+from pipeline.clips.naming import INDEX, stamp
+from pipeline.encoded import add_stream
+from pipeline.types import EncodedPacket, EncodedStream
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+
+logger = logging.getLogger(__name__)
+
+SEGMENT_S = 10.0
+FRAGMENT_S = 0.5
+"""What is written can be read so soon, whatever the distance of keyframes."""
+QUEUED_BYTES = 32_000_000
+QUEUED_PACKETS = 2_000
+"""More does not wait for a slow disk."""
+LOOK_AGAIN_S = 1.0
+"""How often it is looked whether the disk has room."""
+
+_MP4 = frozenset({"h264", "hevc", "mpeg4", "mjpeg", "av1", "vp9", "mpeg2video"})
+"""What goes into MP4 as it is; anything else goes into Matroska."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+Item = tuple[EncodedStream, EncodedPacket]
+
+
+class SegmentWriter:
+    """`protocols.PacketSink` that writes a camera's packets into its folder.
+
+    A thread of its own writes, so that a slow disk holds up nobody; what it cannot take is dropped
+    up to the next keyframe and counted in `dropped`: `segment_queue` (the disk is too slow),
+    `disk_full`, `disk_error`. While less than `free_bytes` of the disk are free nothing is kept,
+    and `problem` says so.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        segment_s: float = SEGMENT_S,
+        free_bytes: int = 0,
+        free: Callable[[Path], int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.dropped: Counter[str] = Counter()
+        self.problem: str | None = None
+        self._folder, self._segment_s, self._free_bytes = folder, segment_s, free_bytes
+        self._free = free or (lambda path: shutil.disk_usage(path).free)
+        self._clock = clock
+        self._queue: deque[Item] = deque()
+        self._queued_bytes = 0
+        self._overflown = self._closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(
+            target=self._run, name=f"{folder.name}-segments", daemon=True
+        )
+        self._segment: _Segment | None = None
+        self._recording = ""
+        self._look_at = 0.0
+        self._cause = ""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def take(self, stream: EncodedStream, packet: EncodedPacket) -> None:
+        """Keep a packet; never waits and never raises."""
+        with self._changed:
+            if self._closed:
+                return
+            full = (
+                self._queued_bytes + len(packet.data) > QUEUED_BYTES
+                or len(self._queue) >= QUEUED_PACKETS
+            )
+            # What follows a gap cannot be decoded before the next keyframe.
+            if full or (self._overflown and not packet.keyframe):
+                self._overflown = True
+                self.dropped["segment_queue"] += 1
+                return
+            if self._overflown:
+                self._overflown = False
+                packet = replace(packet, discontinuity=True)
+            self._queue.append((stream, packet))
+            self._queued_bytes += len(packet.data)
+            self._changed.notify()
+
+    def close(self, timeout_s: float) -> None:
+        """Write what waits and close the segment, within so long."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def _next(self) -> Item | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            if not self._queue:
+                return None
+            item = self._queue.popleft()
+            self._queued_bytes -= len(item[1].data)
+            return item
+
+    def _run(self) -> None:
+        while (item := self._next()) is not None:
+            try:
+                self._write(*item)
+            except Exception as error:  # noqa: BLE001
+                # Whatever it was: the next keyframe begins anew, and detection goes on.
+                self._failed(error)
+        self._end()
+
+    def _write(self, stream: EncodedStream, packet: EncodedPacket) -> None:
+        if self._paused():
+            self.dropped[self._cause] += 1
+            return
+        segment = self._segment
+        if segment is not None and (packet.discontinuity or segment.stream is not stream):
+            self._end()
+            segment = None
+        elif (
+            segment is not None
+            and packet.keyframe
+            and packet.time - segment.first_time >= self._segment_s
+        ):
+            self._end(goes_on=True)
+            segment = None
+        if segment is None:
+            if not packet.keyframe:
+                return
+            self._recording = self._recording or uuid4().hex[:8]
+            segment = self._segment = _Segment(self._folder, self._recording, stream, packet)
+        segment.add(packet)
+
+    def _paused(self) -> bool:
+        """Whether nothing is kept now, since the disk has no room or has just failed."""
+        now = self._clock()
+        if now < self._look_at:
+            return self.problem is not None
+        self._look_at = now + LOOK_AGAIN_S
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._free(self._folder) < self._free_bytes:
+            self._pause("disk_full", "is nearly full")
+            return True
+        if self.problem is not None:
+            logger.info("Camera %s: video is kept again.", self._folder.name)
+            self.problem = None
+        return False
+
+    def _failed(self, error: Exception) -> None:
+        self._look_at = self._clock() + LOOK_AGAIN_S
+        if getattr(error, "errno", None) in _FULL:
+            self._pause("disk_full", "is full")
+        else:
+            self._pause("disk_error", f"fails ({getattr(error, 'strerror', None) or error})")
+        self.dropped[self._cause] += 1
+
+    def _pause(self, cause: str, how: str) -> None:
+        self._end()
+        self._cause = cause
+        problem = (
+            f"No video is kept: the disk of {self._folder} {how}; free some space on it."
+            if cause == "disk_full"
+            else f"No video is kept: the disk of {self._folder} {how}; check it."
+        )
+        if self.problem is None:
+            logger.warning("Camera %s: %s", self._folder.name, problem)
+        self.problem = problem
+
+    def _end(self, *, goes_on: bool = False) -> None:
+        segment, self._segment = self._segment, None
+        if not goes_on:
+            self._recording = ""
+        if segment is not None:
+            try:
+                segment.close()
+            except Exception as error:  # noqa: BLE001 (whatever FFmpeg raises on a failing disk)
+                logger.debug("A segment was not closed in order: %s", error)
+
+
+class _Segment:
+    """One file of video, and its index."""
+
+    def __init__(
+        self, folder: Path, recording: str, stream: EncodedStream, first: EncodedPacket
+    ) -> None:
+        import av
+
+        self.stream = stream
+        self.first_time = first.time
+        self._ticks = _Ticks(stream, first)
+        mp4 = stream.codec in _MP4
+        name = f"{stamp(first.captured_at)}-{recording}"
+        self._path = folder / f"{name}{'.mp4' if mp4 else '.mkv'}"
+        self._container: OutputContainer = av.open(
+            str(self._path),
+            "w",
+            format="mp4" if mp4 else "matroska",
+            options=_mp4_options(stream) if mp4 else _MKV_OPTIONS,
+        )
+        self._index: TextIO | None = None
+        self._unread: list[str] = []
+        self._size = 0
+        try:
+            self._out = add_stream(self._container, stream)
+            self._index = (folder / f"{name}{INDEX}").open("w", encoding="utf-8")
+            base = stream.time_base
+            header = {
+                "format": 1,
+                "recording": recording,
+                "file": self._path.name,
+                "time_base": [base.numerator, base.denominator],
+            }
+            self._index.write(json.dumps(header) + "\n")
+        except BaseException:
+            self.close()
+            raise
+
+    def add(self, packet: EncodedPacket) -> None:
+        import av
+
+        pts, dts = self._ticks.of(packet)
+        muxed = av.Packet(packet.data)
+        muxed.pts, muxed.dts = pts - self._ticks.base, dts - self._ticks.base
+        if packet.duration is not None:
+            muxed.duration = packet.duration
+        muxed.time_base, muxed.stream = self.stream.time_base, self._out
+        muxed.is_keyframe = packet.keyframe
+        self._container.mux(muxed)
+        size = self._path.stat().st_size
+        if size > self._size:
+            # A fragment was written, of all packets before this one.
+            self._size = size
+            self._tell()
+        at = round(packet.captured_at.timestamp(), 4)
+        line = [round(packet.time, 6), at, pts, dts, int(packet.keyframe)]
+        self._unread.append(json.dumps(line, separators=(",", ":")))
+
+    def close(self) -> None:
+        try:
+            self._container.close()
+            self._tell()
+        finally:
+            if self._index is not None:
+                self._index.close()
+
+    def _tell(self) -> None:
+        assert self._index is not None
+        if self._unread:
+            self._index.write("\n".join(self._unread) + "\n")
+            self._unread.clear()
+        self._index.flush()
+
+
+class _Ticks:
+    """Times that a container takes: none is missing, and decoding times only rise."""
+
+    def __init__(self, stream: EncodedStream, first: EncodedPacket) -> None:
+        self._time_base = stream.time_base
+        self._last: int | None = None
+        pts, dts = self.of(first)
+        self.base = min(pts, dts)
+        self._last = None
+
+    def of(self, packet: EncodedPacket) -> tuple[int, int]:
+        pts = packet.pts
+        if pts is None:
+            pts = packet.dts if packet.dts is not None else round(packet.time / self._time_base)
+        dts = pts if packet.dts is None else packet.dts
+        if self._last is not None and dts <= self._last:
+            dts = self._last + 1
+        self._last = dts
+        return max(pts, dts), dts
+
+
+def _mp4_options(stream: EncodedStream) -> dict[str, str]:
+    options = {
+        # Fragments: what is written plays, even without an end.
+        "movflags": "empty_moov+default_base_moof",
+        "frag_duration": str(round(FRAGMENT_S * 1_000_000)),
+        "flush_packets": "1",
+    }
+    if stream.time_base.numerator == 1:
+        options["video_track_timescale"] = str(stream.time_base.denominator)
+    return options
+
+
+_MKV_OPTIONS = {"cluster_time_limit": str(round(FRAGMENT_S * 1000)), "flush_packets": "1"}

@@ -1,0 +1,107 @@
+"""What was tracked in a camera's frames, beside its video: a line of JSON for each look."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+
+from pipeline.clips.naming import TRACKS, listed, stamp, stamped
+from pipeline.types import LoggedLook, LoggedTrack
+
+logger = logging.getLogger(__name__)
+
+FILE_S = 60.0
+"""A file holds so much; retention removes whole files."""
+DIGITS = 5
+"""Of boxes and confidences: a hundredth of a pixel at 1000 pixels."""
+
+
+class TrackLog:
+    """Writes a camera's looks. What the disk does not take is counted in `dropped`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.dropped: Counter[str] = Counter()
+        self._folder = folder
+        self._file: TextIO | None = None
+        self._begun = datetime.min.replace(tzinfo=UTC)
+
+    def append(self, look: LoggedLook) -> None:
+        """Write a look; never raises."""
+        try:
+            age_s = (look.captured_at - self._begun).total_seconds()
+            if self._file is None or not 0 <= age_s < FILE_S:
+                self._begin(look.captured_at)
+            assert self._file is not None
+            self._file.write(_line(look) + "\n")
+        except OSError as error:
+            self.dropped["track_log"] += 1
+            self.close()
+            logger.debug("The track log cannot be written: %s", error)
+
+    def close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError:
+                self.dropped["track_log"] += 1
+
+    def _begin(self, at: datetime) -> None:
+        self.close()
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # By the line: another process reads along.
+        self._file = (self._folder / f"{stamp(at)}{TRACKS}").open("a", buffering=1)
+        self._begun = at
+
+
+def read_looks(folder: Path, start: datetime, end: datetime) -> list[LoggedLook]:
+    """The looks between two moments, both included, in order of time."""
+    looks: list[LoggedLook] = []
+    early = start - timedelta(seconds=FILE_S)
+    for path in listed(folder, TRACKS):
+        begun = stamped(path.name)
+        if begun is None or not early <= begun <= end:
+            continue
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            continue  # retention was quicker
+        for line in lines:
+            look = _parsed(line)
+            if look is not None and start <= look.captured_at <= end:
+                looks.append(look)
+    return sorted(looks, key=lambda look: look.captured_at)
+
+
+def _line(look: LoggedLook) -> str:
+    tracks = [
+        [
+            track.id,
+            track.label,
+            round(track.confidence, DIGITS),
+            *(round(value, DIGITS) for value in track.box),
+        ]
+        for track in look.tracks
+    ]
+    at = round(look.captured_at.timestamp(), 4)
+    return json.dumps([round(look.time, 6), at, tracks], separators=(",", ":"))
+
+
+def _parsed(line: str) -> LoggedLook | None:
+    """A look; None of a line that a crash has torn."""
+    try:
+        time, at, tracks = json.loads(line)
+        return LoggedLook(
+            time,
+            datetime.fromtimestamp(at, UTC),
+            tuple(
+                LoggedTrack(number, label, confidence, (x1, y1, x2, y2))
+                for number, label, confidence, x1, y1, x2, y2 in tracks
+            ),
+        )
+    except (ValueError, TypeError):
+        return None

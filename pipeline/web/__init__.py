@@ -1,0 +1,1 @@
+"""The page on which events are reviewed, and the API behind it."""

@@ -1,0 +1,225 @@
+"""When an event's clip is due, and the cutting of it: raw clip, poster, contact sheet."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pipeline.amendment import EventClipFailed, EventClipReady
+from pipeline.clips.cut import cut
+from pipeline.clips.footage import Footage
+from pipeline.clips.pictures import poster
+from pipeline.errors import ClipError, StoreError
+from pipeline.media import LocalMedia
+from pipeline.store import Job, JobKind, Store, Waiting
+from pipeline.types import Clip, ClipReason, Event
+
+logger = logging.getLogger(__name__)
+
+CUTS = (JobKind.CUT_FIRST, JobKind.CUT)
+LEASE_S = 60.0
+STILL_S = 5.0
+"""A camera whose video has not grown for so long sends no more of it for now: what there is of an
+ended event is cut."""
+WORTH_S = 3.0
+"""A first clip is not made where the one of all of the event follows within this."""
+LATER_S = (5.0, 30.0, 120.0, 600.0)
+"""After a failure that may pass, so long until the next attempt."""
+SLACK_S = 0.25
+"""Pictures are this far apart, or nearer: more need not be waited for to have all of a clip."""
+
+
+@dataclass
+class _Reel:
+    """What is known of a camera's video: how far it goes, and since when it goes no further."""
+
+    until: datetime | None = None
+    since: float = 0.0
+
+
+@dataclass
+class Cutting:
+    """Cuts the clips that are due. `step` does at most one, so that its worker stays responsive."""
+
+    store: Store
+    media: LocalMedia
+    video: Path
+    work: Path
+    """A folder for what is being made, on the disk of the media."""
+    worker: str
+    counters: Counter[str] = field(default_factory=Counter)
+    problem: str | None = None
+    _reels: dict[str, _Reel] = field(default_factory=dict)
+
+    def step(self, now: datetime, monotonic: float, *, last: bool = False) -> bool:
+        """Cut one clip that is due; whether there was one.
+
+        With `last` no more video will come: ended events are cut from what there is.
+
+        Raises:
+            StoreError: the store fails.
+        """
+        self._look(monotonic)
+        for waiting in self.store.jobs.waiting(CUTS):
+            if waiting.spent(now):
+                self._give_up(waiting, now)
+            elif waiting.not_before <= now and self._due(waiting, monotonic, last):
+                job = self.store.jobs.lease(
+                    waiting.kind,
+                    now=now,
+                    lease_s=LEASE_S,
+                    worker=self.worker,
+                    event_id=waiting.event.id,
+                )
+                if job is not None:
+                    self._cut(job, waiting.event, now)
+                    return True
+        return False
+
+    def waiting(self) -> list[Waiting]:
+        """The clips that are still to be cut."""
+        return self.store.jobs.waiting(CUTS)
+
+    def _look(self, monotonic: float) -> None:
+        """See how far the video of each camera goes that a clip is waiting for."""
+        cameras = {waiting.event.camera for waiting in self.waiting()}
+        self._reels = {key: self._reels.get(key, _Reel(since=monotonic)) for key in cameras}
+        for key, reel in self._reels.items():
+            until = Footage(self.video / key).until()
+            if until != reel.until:
+                reel.until, reel.since = until, monotonic
+
+    def _due(self, waiting: Waiting, monotonic: float, last: bool) -> bool:
+        event = waiting.event
+        end = _end(waiting.kind, event, waiting)
+        reel = self._reels[event.camera]
+        there = reel.until is not None and reel.until >= end - timedelta(seconds=SLACK_S)
+        if waiting.kind is JobKind.CUT_FIRST and event.ended is not None:
+            whole = _end(JobKind.CUT, event, waiting)
+            return there and whole > end + timedelta(seconds=WORTH_S)
+        if there or waiting.kind is JobKind.CUT_FIRST:
+            return there
+        return event.ended is not None and (last or monotonic - reel.since >= STILL_S)
+
+    def _cut(self, job: Job, event: Event, now: datetime) -> None:
+        try:
+            ready = self._clip(job, event)
+        except ClipError as error:
+            self._failed(job, error, now)
+        except StoreError as error:
+            # The disk that takes no clip is full, or fails as a full one does.
+            self._failed(job, ClipError(str(error), ClipReason.DISK_FULL, passing=True), now)
+        else:
+            self.store.amend(event.id, ready, now=now)
+            self.counters["clips"] += 1
+            self.problem = None
+
+    def _clip(self, job: Job, event: Event) -> EventClipReady:
+        """Raises: ClipError: there is none; StoreError: it cannot be stored."""
+        footage = job.footage
+        end = _end(job.kind, event, job)
+        pieces = Footage(self.video / event.camera).pieces(footage.begin, end)
+        with work_folder(self.work) as folder:
+            raw = folder / "clip.mp4"
+            made = cut(pieces, raw)
+            # Another name for another content: whoever watches the first clip goes on with it.
+            name = "first" if job.kind is JobKind.CUT_FIRST else "clip"
+            keys = _Keys(event.id, name)
+            image = poster(raw, made.seconds(event.started))
+            self.media.put_file(keys.clip, raw)
+        self.media.put(keys.timeline, made.model_dump_json().encode())
+        self.media.put_image(keys.poster, image)
+        slack = timedelta(seconds=2 * SLACK_S)
+        clip = Clip(
+            key=keys.clip,
+            codec=made.codec,
+            width=made.size[0],
+            height=made.size[1],
+            duration_s=made.duration_s,
+            start=made.start,
+            end=made.end,
+            pre_roll_s=max(0.0, (event.started - made.start).total_seconds()),
+            transcoded=made.transcoded,
+            whole=job.kind is JobKind.CUT
+            and made.start <= footage.begin + slack
+            and made.end >= end - slack,
+            poster=keys.poster,
+            timeline=keys.timeline,
+        )
+        return EventClipReady(clip=clip, final=job.kind is JobKind.CUT)
+
+    def _failed(self, job: Job, error: ClipError, now: datetime) -> None:
+        """Say so at once, and try again later if that may help."""
+        self.counters["failed"] += 1
+        logger.warning("Event %s has no clip yet: %s", job.event_id, error)
+        self.problem = str(error) if error.passing else None
+        if job.kind is JobKind.CUT_FIRST and not error.passing:
+            # What the first clip could not have, that of all of it may.
+            self.store.jobs.release(job, retry_at=now + timedelta(seconds=LATER_S[-1]))
+            return
+        if error.passing:
+            pause = LATER_S[min(job.attempt, len(LATER_S)) - 1]
+            self.store.jobs.release(job, retry_at=now + timedelta(seconds=pause))
+        failed = EventClipFailed(
+            reason=ClipReason(error.reason), error=str(error), final=not error.passing
+        )
+        self.store.amend(job.event_id, failed, now=now)
+
+    def _give_up(self, waiting: Waiting, now: datetime) -> None:
+        event = waiting.event
+        if waiting.kind is JobKind.CUT_FIRST:
+            return  # that of all of it is still to come, and closes this one too
+        failed = EventClipFailed(
+            reason=event.clip_reason or ClipReason.ATTEMPTS,
+            error=event.clip_error or "The clip could not be made; the log says why.",
+        )
+        self.store.amend(event.id, failed, now=now)
+
+
+@contextmanager
+def work_folder(parent: Path) -> Iterator[Path]:
+    """A folder that is gone afterwards. Raises: ClipError: the disk is full."""
+    try:
+        with tempfile.TemporaryDirectory(dir=parent, prefix="clip-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        reason = ClipReason.DISK_FULL
+        raise ClipError(
+            f"Clips cannot be made in {parent} ({error.strerror}); free some space on its disk.",
+            reason,
+            passing=True,
+        ) from error
+
+
+@dataclass(frozen=True)
+class _Keys:
+    event_id: str
+    name: str
+
+    @property
+    def clip(self) -> str:
+        return f"events/{self.event_id}/{self.name}.mp4"
+
+    @property
+    def poster(self) -> str:
+        return f"events/{self.event_id}/{self.name}-poster.jpg"
+
+    @property
+    def timeline(self) -> str:
+        return f"events/{self.event_id}/{self.name}.json"
+
+
+def _end(kind: JobKind, event: Event, asked: Waiting | Job) -> datetime:
+    """Where a clip ends: after the event, or after it was found, and within its longest length."""
+    footage = asked.footage
+    post_roll = timedelta(seconds=footage.post_roll_s)
+    longest = footage.begin + timedelta(seconds=footage.longest_s)
+    if kind is JobKind.CUT_FIRST:
+        return min(footage.found + post_roll, longest)
+    return longest if event.ended is None else min(event.ended + post_roll, longest)

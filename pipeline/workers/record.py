@@ -1,0 +1,106 @@
+"""Worker: cuts events' clips from what `watch` keeps, draws the annotated ones, and sees to it that
+neither fills the disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+
+from pipeline.clips.retention import Retention
+from pipeline.errors import StoreError
+from pipeline.health import Heartbeat
+from pipeline.media import LocalMedia
+from pipeline.store import JobKind, Store
+from pipeline.workers.cutting import Cutting
+from pipeline.workers.drawing import Drawing
+from pipeline.workers.link import Link
+from pipeline.workers.patience import patiently
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.25
+BEAT_S = 1.0
+SWEEP_S = 5.0
+LAST_S = 1.5
+"""At the end, what has just been filmed is cut within so long; the next start goes on with it."""
+NICENESS = 5
+
+
+def run(link: Link) -> None:
+    """Record until stopped.
+
+    Raises:
+        StoreError: the data folder cannot be used.
+    """
+    config = link.order.config
+    assert config is not None
+    os.nice(NICENESS)
+    media = LocalMedia(config.data / "media")
+    name = f"{link.order.name}-{os.getpid()}"
+    work = config.data / "work"
+    with patiently(link, lambda: Store.open(config.data)) as store:
+        # What a killed predecessor was making.
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True, exist_ok=True)
+        cutting = Cutting(store, media, config.video_folder, work, name)
+        drawing = Drawing(config, store, media, work, name)
+        retention = Retention(config, media)
+        drawing.start()
+        link.ready()
+        beat_at = sweep_at = 0.0
+        problem: str | None = None
+        busy = False
+        while not link.stopping.wait(0.0 if busy else POLL_S):
+            now, monotonic = datetime.now(UTC), time.monotonic()
+            try:
+                busy = cutting.step(now, monotonic)
+                if monotonic >= sweep_at:
+                    sweep_at = monotonic + SWEEP_S
+                    _sweep(retention, store, now)
+                problem = cutting.problem
+            except StoreError as error:
+                busy, problem = False, str(error)
+            if monotonic >= beat_at:
+                beat_at = monotonic + BEAT_S
+                _beat(link, store, cutting, drawing, problem)
+        drawing.stop(LAST_S / 2)
+        _cut_what_is_left(cutting)
+
+
+def _sweep(retention: Retention, store: Store, now: datetime) -> None:
+    """Make room, but not of what a clip is still to be made of."""
+    open_work = store.jobs.waiting([JobKind.CUT, JobKind.DRAW])
+    needed: dict[str, datetime] = {}
+    for waiting in open_work:
+        if waiting.kind is JobKind.CUT:
+            camera, begin = waiting.event.camera, waiting.footage.begin
+            needed[camera] = min(begin, needed.get(camera, begin))
+    retention.sweep(now, needed, frozenset(waiting.event.id for waiting in open_work))
+
+
+def _beat(
+    link: Link, store: Store, cutting: Cutting, drawing: Drawing, problem: str | None
+) -> None:
+    counters = cutting.counters + drawing.counters
+    try:
+        open_work = store.jobs.waiting([JobKind.CUT, JobKind.DRAW])
+    except StoreError:
+        open_work = []
+    # What waits for a better day, such as for room on the disk, is not waited for.
+    busy = any(waiting.not_before <= datetime.now(UTC) for waiting in open_work)
+    link.beat(Heartbeat(pid=os.getpid(), counters=dict(counters), message=problem, busy=busy))
+
+
+def _cut_what_is_left(cutting: Cutting) -> None:
+    """The watching has ended, so no more video will come: nothing is waited for."""
+    until = time.monotonic() + LAST_S
+    try:
+        while time.monotonic() < until and cutting.step(
+            datetime.now(UTC), time.monotonic(), last=True
+        ):
+            pass
+    except StoreError as error:
+        logger.warning("%s Clips are made at the next start.", error)
