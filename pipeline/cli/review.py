@@ -48,7 +48,7 @@ def review(
             tz=None,
             cameras=dict(store.facets().cameras),
             statuses=lambda: None,
-            site=data.name,
+            name=data.name,
         )
 
         def ready(url: str) -> None:

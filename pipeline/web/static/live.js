@@ -1,0 +1,121 @@
+// What changes while the page is open, by server-sent events.
+import { element, fragment } from "./dom.js";
+import { marked } from "./marks.js";
+import { connectPlayers } from "./player.js";
+
+const list = document.getElementById("events");
+const news = document.getElementById("news");
+const waiting = new Map(); // cards that arrived while somebody was reading further down
+
+export function follow() {
+  const stream = new EventSource("/live");
+  const lost = document.getElementById("connection");
+  stream.addEventListener("open", () => { lost.hidden = true; });
+  stream.addEventListener("error", () => { lost.hidden = false; });
+  stream.addEventListener("event", (message) => changed(JSON.parse(message.data)));
+  stream.addEventListener("cameras", (message) => cameras(JSON.parse(message.data)));
+  stream.addEventListener("mark", (message) => marked(JSON.parse(message.data)));
+  stream.addEventListener("reset", () => location.reload());
+  news?.addEventListener("click", () => { arrive(); scrollTo({ top: 0 }); });
+  addEventListener("pagehide", () => stream.close());
+}
+
+const turns = new Map(); // one after the other for each event, so that the newest version stays
+
+function changed(event) {
+  const before = turns.get(event.id) ?? Promise.resolve();
+  turns.set(event.id, before.then(() => refresh(event)).catch(() => {}));
+}
+
+async function refresh(event) {
+  const whole = document.querySelector("[data-whole]");
+  if (whole) {
+    if (whole.dataset.event === event.id) await refreshWhole(whole, event);
+    return;
+  }
+  if (!list) return;
+  const known = document.getElementById(`event-${event.id}`);
+  if (!known && (list.dataset.live !== "true" || !wanted(event))) return;
+  if (known && Number(known.dataset.version) >= event.version) return;
+  const page = await fragment(`/events/${encodeURIComponent(event.id)}/card`);
+  const card = page?.querySelector(".card");
+  if (!card) return;
+  if (known) replace(known, card);
+  else if (scrollY > 200 || list.contains(document.activeElement)) {
+    waiting.set(event.id, card);
+    news.hidden = false;
+    news.textContent = waiting.size === 1 ? "1 new event" : `${waiting.size} new events`;
+  } else insert(card);
+}
+
+function wanted(event) {
+  const filters = JSON.parse(list.dataset.filters);
+  return ["camera", "rule", "state"].every((name) => !filters[name] || filters[name] === event[name]);
+}
+
+function insert(card) {
+  card.classList.add("new");
+  // Ids sort by time; an event that was told late still stands in its place.
+  const after = [...list.children].find((other) => other.dataset.event < card.dataset.event);
+  list.insertBefore(card, after ?? null);
+  connectPlayers(card);
+  document.getElementById("empty").hidden = true;
+}
+
+function arrive() {
+  for (const card of waiting.values()) insert(card);
+  waiting.clear();
+  news.hidden = true;
+}
+
+// A clip that plays goes on: then only the words beside it change.
+function replace(known, card) {
+  const video = known.querySelector("video");
+  const watching = video && (!video.paused || video.currentTime > 0);
+  if (watching && !known.querySelector("[data-variant]") && card.querySelector("[data-variant]")) {
+    offer(known.querySelector("[data-player]"), card.querySelector("[data-player]"));
+  }
+  if (watching) card.querySelector("[data-player]").replaceWith(known.querySelector("[data-player]"));
+  const focused = known.contains(document.activeElement);
+  known.replaceWith(card);
+  if (!watching) connectPlayers(card);
+  if (focused) card.focus({ preventScroll: true });
+}
+
+// The annotated clip has come while the raw one is being watched.
+function offer(player, fresh) {
+  player.dataset.annotated = fresh.dataset.annotated;
+  const button = element("button", "raw", {
+    type: "button", class: "quiet", "data-variant": "", "aria-pressed": "false",
+  });
+  player.querySelector("figcaption").prepend(button);
+  connectPlayers(player.parentElement);
+}
+
+async function refreshWhole(whole, event) {
+  if (Number(whole.dataset.version) >= event.version) return;
+  const page = await fragment(`/events/${encodeURIComponent(event.id)}`);
+  const fresh = page?.querySelector("[data-whole]");
+  if (!fresh) return;
+  const video = whole.querySelector("video");
+  const watching = video && (!video.paused || video.currentTime > 0);
+  if (watching) fresh.querySelector("[data-player]").replaceWith(whole.querySelector("[data-player]"));
+  fresh.querySelector("details").open = whole.querySelector("details").open;
+  whole.replaceWith(fresh);
+  if (!watching) connectPlayers(fresh);
+}
+
+function cameras(all) {
+  const bar = document.getElementById("cameras");
+  if (!bar) return;
+  bar.replaceChildren(...all.map((camera) => {
+    const item = element("li", undefined, { "data-camera": camera.key, "data-state": camera.state });
+    item.append(
+      element("span", undefined, { class: "dot", "aria-hidden": "true" }),
+      element("span", camera.name, { class: "name" }), " ",
+      element("span", camera.word, { class: "word" }),
+    );
+    if (camera.sentence) item.append(element("span", camera.sentence, { class: "sentence" }));
+    return item;
+  }));
+}

@@ -1,0 +1,221 @@
+"""What people read on the page, made of what the store holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
+
+from pipeline.health import CameraState, CameraStatus, Statuses
+from pipeline.types import ClipReason, Event, EventType, Mark, MarkKind, Severity, State
+from pipeline.web.site import Site
+
+STALE_S = 10.0
+"""Statuses that are older say nothing any more."""
+MAKING_S = 600.0
+"""A clip that is not there so long after its event will not come by itself."""
+
+STATES = {
+    State.DETECTED: "waiting for the model",
+    State.CONFIRMED: "the model says yes",
+    State.REJECTED: "the model says no",
+    State.UNSURE: "the model is unsure",
+    State.UNVERIFIED: "not verified",
+    State.UNJUDGED: "by rules",
+}
+SEVERITIES = {Severity.INFO: "info", Severity.NOTICE: "notice", Severity.ALERT: "alert"}
+MARKS = {MarkKind.REAL: "marked real", MarkKind.FALSE: "marked false", MarkKind.MISSED: "missed"}
+_CLIPS = {
+    ClipReason.DISK_FULL: "disk full",
+    ClipReason.NOT_RECORDED: "no video was kept",
+    ClipReason.UNPLAYABLE: "the video cannot be played",
+    ClipReason.ATTEMPTS: "it could not be made",
+}
+_REASONS = {
+    "deadline": "no answer in time",
+    "queue_full": "the model had too much to do",
+    "judge_down": "the model was not running",
+    "model_unavailable": "the model is not there",
+    "model_reply": "the model answered something else",
+    "no_pictures": "there are no pictures",
+}
+_VERSIONS = {
+    EventType.CREATED: "found",
+    EventType.UPDATED: "updated",
+    EventType.JUDGED: "judged",
+    EventType.CLIP_READY: "clip ready",
+    EventType.CLIP_FAILED: "clip failed",
+    EventType.ENDED: "ended",
+}
+_EVIDENCE = {
+    "prior": "where one begins",
+    "rule": "how clearly the rule holds",
+    "detector": "how sure the detector is",
+    "model": "the model's answer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """A part of a score in log-odds; `width` 0..100 of half a bar."""
+
+    name: str
+    value: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class CameraView:
+    key: str
+    name: str
+    state: str
+    word: str
+    sentence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """An event as a card or page shows it; media as paths below the page's root, None if absent."""
+
+    event: Event
+    started: datetime
+    seconds: float | None
+    state: str
+    reason: str | None
+    severity: str
+    score: str
+    mark: Mark | None
+    mark_text: str | None
+    poster: str | None
+    clip: str | None
+    annotated: str | None
+    captions: str | None
+    sheet: str | None
+    images: tuple[tuple[str, str], ...]
+    clip_text: str | None
+    contributions: tuple[Contribution, ...]
+
+
+def event_view(site: Site, event: Event, mark: Mark | None, now: datetime) -> EventView:
+    """How an event looks now."""
+
+    def there(key: str | None, role: str) -> str | None:
+        if key is None or not _kept(site, key):
+            return None
+        # Another content of the same role has another address: browsers cache clips for long.
+        return f"/media/{event.id}/{role}?v={event.version if role == 'captions' else _tag(key)}"
+
+    clip = there(event.clip.key if event.clip else None, "clip")
+    annotated = there(event.annotated_clip.key if event.annotated_clip else None, "annotated")
+    timeline = event.clip.timeline if event.clip else None
+    sheet = event.annotated_clip.contact_sheet if event.annotated_clip else None
+    images = tuple(
+        (path, image.caption)
+        for number, image in enumerate(event.images)
+        if (path := there(image.key, f"image-{number}")) is not None
+    )
+    poster = there(event.clip.poster if event.clip else None, "poster")
+    return EventView(
+        event=event,
+        started=event.started.astimezone(site.tz),
+        seconds=None if event.ended is None else (event.ended - event.started).total_seconds(),
+        state=STATES[event.state],
+        reason=_REASONS.get(event.state_reason or "", event.state_reason),
+        severity=SEVERITIES[event.severity],
+        score=f"{event.score:.0%}",
+        mark=mark,
+        mark_text=None if mark is None else MARKS[mark.kind],
+        poster=poster or (images[0][0] if images else None),
+        clip=clip,
+        annotated=annotated,
+        captions=there(timeline, "captions"),
+        sheet=there(sheet, "sheet"),
+        images=images,
+        clip_text=clip_text(event, clip is not None, now),
+        contributions=contributions(event),
+    )
+
+
+def clip_text(event: Event, there: bool, now: datetime) -> str | None:
+    """Why there is no clip to play, or None if there is one and nothing failed."""
+    if there:
+        if event.clip_reason is not None and event.annotated_clip is None:
+            return f"annotated clip unavailable: {_CLIPS[event.clip_reason]}"
+        return None
+    if event.clip is not None:
+        return "clip no longer kept"
+    if event.clip_reason is not None:
+        return f"clip unavailable: {_CLIPS[event.clip_reason]}"
+    if event.ended is None or (now - event.ended).total_seconds() < MAKING_S:
+        return "the clip is being made"
+    return "no clip"
+
+
+def contributions(event: Event) -> tuple[Contribution, ...]:
+    """What makes up the score, the largest first."""
+    most = max((abs(value) for value in event.scores.values()), default=0.0) or 1.0
+    ordered = sorted(event.scores.items(), key=lambda pair: -abs(pair[1]))
+    return tuple(
+        Contribution(_EVIDENCE.get(name, name), value, round(100 * abs(value) / most, 1))
+        for name, value in ordered
+    )
+
+
+def versions_view(versions: Sequence[Event], tz: tzinfo | None) -> list[dict[str, Any]]:
+    """An event's history, for people."""
+    return [
+        {
+            "number": version.version,
+            "at": version.updated_at.astimezone(tz),
+            "what": _VERSIONS[version.type],
+            "score": f"{version.score:.0%}",
+            "state": STATES[version.state],
+        }
+        for version in versions
+    ]
+
+
+def cameras_view(site: Site, now: datetime) -> list[CameraView]:
+    """How the cameras are."""
+    statuses = site.statuses()
+    return [_camera(key, name, statuses, now) for key, name in site.all_cameras().items()]
+
+
+def _camera(key: str, name: str, statuses: Statuses | None, now: datetime) -> CameraView:
+    if statuses is None:
+        return CameraView(key, name, "off", "not watched now", None)
+    status = statuses.cameras.get(key)
+    if status is None or (now - statuses.at).total_seconds() > STALE_S:
+        return CameraView(key, name, "unknown", "unknown", None)
+    return CameraView(key, name, *_how(status))
+
+
+def _how(status: CameraStatus) -> tuple[str, str, str | None]:
+    word = status.state.value.replace("_", " ")
+    if status.state is CameraState.LIVE:
+        if status.recording is not None:
+            return "trouble", "live, not recording", status.recording
+        return "live", word, None
+    if status.state in (CameraState.CONNECTING, CameraState.ENDED, CameraState.STOPPED):
+        return "waiting", word, status.message
+    return "away", word, status.message
+
+
+def day_span(day: date, tz: tzinfo | None) -> tuple[datetime, datetime]:
+    """A day of the site's, as moments."""
+    begin = datetime.combine(day, time()).replace(tzinfo=tz).astimezone(UTC)
+    end = datetime.combine(day + timedelta(days=1), time()).replace(tzinfo=tz).astimezone(UTC)
+    return begin, end
+
+
+def _kept(site: Site, key: str) -> bool:
+    try:
+        site.media.path(key)
+    except KeyError:
+        return False
+    return True
+
+
+def _tag(key: str) -> str:
+    return key.rpartition("/")[2].partition(".")[0]
