@@ -79,7 +79,11 @@ def validate(
         told = [_sentence(item, lines or {}) for item in error.errors(include_url=False)]
         raise ConfigError("\n".join(f"{where}: {line}" for line in dict.fromkeys(told))) from None
     cameras = {key: _anchored(camera, folder) for key, camera in config.cameras.items()}
-    return config.model_copy(update={"data": folder / _at_home(config.data), "cameras": cameras})
+    found: dict[str, Any] = {"data": folder / _at_home(config.data), "cameras": cameras}
+    if config.storage.video is not None:
+        video = folder / _at_home(config.storage.video)
+        found["storage"] = config.storage.model_copy(update={"video": video})
+    return config.model_copy(update=found)
 
 
 def _at_home(path: Path) -> Path:
@@ -223,9 +227,10 @@ def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:
             camera = {"source": camera}
         if isinstance(camera, dict):
             camera = dict(camera)
-            own = camera.get("detect", {})
-            if isinstance(shared.get("detect"), dict) and isinstance(own, dict):
-                camera["detect"] = {**shared["detect"], **own}
+            for part in ("detect", "record"):
+                own = camera.get(part, {})
+                if isinstance(shared.get(part), dict) and isinstance(own, dict):
+                    camera[part] = {**shared[part], **own}
             if "rules" in shared:
                 camera.setdefault("rules", shared["rules"])
         merged[key] = camera

@@ -35,7 +35,7 @@ def font(size: int) -> FreeTypeFont:
 def wrapped(text: str, width: int, size: int) -> list[str]:
     """A sentence in at most two lines of `width` pixels; what is too long ends in an ellipsis."""
     face = font(size)
-    per_line = max(8, int(width / face.getlength("n")))
+    per_line = max(8, int(width / face.getlength("i")))
     while per_line > 8:
         lines = textwrap.wrap(text, per_line, max_lines=MOST_LINES, placeholder=" …")
         if all(face.getlength(line) <= width for line in lines):

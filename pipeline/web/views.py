@@ -126,7 +126,8 @@ def event_view(site: Site, event: Event, mark: Mark | None, now: datetime) -> Ev
         score=f"{event.score:.0%}",
         mark=mark,
         mark_text=None if mark is None else MARKS[mark.kind],
-        poster=poster or (images[0][0] if images else None),
+        # The whole view with what it is about outlined says more than a frame of the clip.
+        poster=images[0][0] if images else poster,
         clip=clip,
         annotated=annotated,
         captions=there(timeline, "captions"),

@@ -88,7 +88,8 @@ function offer(player, fresh) {
   const button = element("button", "raw", {
     type: "button", class: "quiet", "data-variant": "", "aria-pressed": "false",
   });
-  player.querySelector("figcaption").prepend(button);
+  const caption = player.querySelector("figcaption") ?? player.appendChild(element("figcaption"));
+  caption.prepend(button);
   connectPlayers(player.parentElement);
 }
 

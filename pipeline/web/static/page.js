@@ -10,4 +10,7 @@ follow();
 
 // With scripts a filter applies at once.
 const filters = document.querySelector(".filters");
-filters?.addEventListener("change", () => filters.requestSubmit());
+if (filters) {
+  filters.addEventListener("change", () => filters.requestSubmit());
+  filters.querySelector("button").hidden = true;
+}

@@ -1,0 +1,236 @@
+"""A camera, as its users write it in streams.yaml: what is looked for, zones, rules, and what is
+kept of its video."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FieldSerializationInfo,
+    SecretStr,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from pipeline.redact import redact
+from pipeline.types import Severity, Zone
+
+Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+"""A name used in addresses: lower-case letters, digits, - and _."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """Base of every part of the configuration."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    @field_serializer("*", when_used="json", check_fields=False)
+    def _reveal(self, value: Any, info: FieldSerializationInfo) -> Any:
+        """Secrets stay hidden unless the writer says otherwise (to hand them to a worker)."""
+        if isinstance(value, SecretStr) and (info.context or {}).get("reveal"):
+            return value.get_secret_value()
+        return value
+
+
+def readable(key: str) -> str:
+    return key.replace("-", " ").replace("_", " ")
+
+
+class Detect(Section):
+    """What is looked for, and how often."""
+
+    fps: Annotated[float, Field(ge=0.5, le=60)] = 5.0
+    """Looks per second."""
+    labels: tuple[str, ...] | None = None
+    """COCO class names; those that the camera's rules name if not given."""
+    confidence: Annotated[float, Field(ge=0.05, lt=1)] = 0.3
+    """Detections below this are ignored."""
+    size: Annotated[int, Field(ge=64, le=1920, multiple_of=32)] = 640
+    """The longer side of the detector's input, in pixels."""
+
+
+class ZoneSection(Section):
+    """A region of the picture; a bare list of points is taken as its polygon."""
+
+    name: str | None = None
+    """What people read, such as "the front step"."""
+    polygon: Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3)]
+    """At least three [x, y] points, in fractions 0..1 of the picture's width and height."""
+
+    @field_validator("polygon")
+    @classmethod
+    def _has_an_area(
+        cls, value: tuple[tuple[float, float], ...]
+    ) -> tuple[tuple[float, float], ...]:
+        (x0, y0), *others = value
+        if all(
+            abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)) < 1e-6
+            for (x1, y1), (x2, y2) in pairwise(others)
+        ):
+            raise ValueError("the points lie on one line and enclose nothing")
+        return value
+
+
+def _zone(value: Any) -> Any:
+    return {"polygon": value} if isinstance(value, list | tuple) else value
+
+
+class RuleBase(Section):
+    zone: str | None = None
+    """A zone of this camera; without one the whole picture counts."""
+    labels: Annotated[tuple[str, ...], Field(min_length=1)] = ("person",)
+    """Which of the detected classes count."""
+    severity: Severity = Severity.NOTICE
+    """How much its events matter; part of their Pub/Sub channel."""
+    question: str | None = None
+    """What the vision-language model is asked, answerable by Yes or No; the rule has its own."""
+    verify: Literal["none", "model"] = "model"
+    """Whether a configured model is asked about this rule's events."""
+
+
+class ZoneRule(RuleBase):
+    """Something of these labels is in the zone, or in the picture."""
+
+    type: Literal["zone"] = "zone"
+
+
+class LoiterRule(RuleBase):
+    """Something of these labels stays in the zone, or in the picture, for longer than allowed."""
+
+    type: Literal["loiter"]
+    seconds: Annotated[float, Field(gt=0, le=86_400)] = 30.0
+    """How long it may stay."""
+
+
+Rule = Annotated[ZoneRule | LoiterRule, Field(discriminator="type")]
+DEFAULT_RULES: dict[str, Any] = {"person": ZoneRule()}
+
+
+class Record(Section):
+    """What is kept of a camera's video."""
+
+    clips: bool = True
+    """Whether each event gets a clip."""
+    annotated: bool = True
+    """Whether each clip is also drawn with boxes, trails, zone and sentence."""
+    pre_roll_s: Annotated[float, Field(ge=0, le=60)] = 5.0
+    """A clip begins so many seconds before its event."""
+    post_roll_s: Annotated[float, Field(ge=0, le=60)] = 5.0
+    """And ends so many seconds after it."""
+    longest_s: Annotated[float, Field(ge=10, le=3600)] = 180.0
+    """A clip is not longer than this, however long its event is."""
+    continuous: bool = False
+    """Whether all video is kept, not only that of events."""
+    keep_hours: Annotated[float, Field(gt=0, le=8760)] = 24.0
+    """How long, where all is kept."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any video is kept at all."""
+        return self.clips or self.continuous
+
+
+class CameraDefaults(Section):
+    """What cameras share; a camera's own keys win, key by key."""
+
+    detect: Detect = Detect()
+    """What is looked for, and how often."""
+    rules: dict[Key, Rule] = DEFAULT_RULES
+    """The rules of cameras that have none of their own."""
+    record: Record = Record()
+    """What is kept of the video."""
+
+
+class Camera(Section):
+    """One camera."""
+
+    source: SecretStr
+    """rtsp://, rtsps://, http:// or https:// address, file path, or webcam:N."""
+    user: str | None = None
+    """User name, if not in the address."""
+    password: SecretStr | None = None
+    """Password, if not in the address; ${NAME} takes it from the environment."""
+    name: str | None = None
+    """What people read, such as "the back door"."""
+    enabled: bool = True
+    """Whether it is watched."""
+    detect: Detect = Detect()
+    """What is looked for, and how often."""
+    zones: dict[Key, Annotated[ZoneSection, BeforeValidator(_zone)]] = {}
+    """Regions of the picture, by name."""
+    rules: Annotated[dict[Key, Rule], Field(min_length=1)] = DEFAULT_RULES
+    """What makes an event, by name; a person anywhere if none is given."""
+    record: Record = Record()
+    """What is kept of the video."""
+
+    @field_validator("source")
+    @classmethod
+    def _sourcereadable(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().strip():
+            raise ValueError("write the address of a camera, a film's path or webcam:N")
+        try:
+            urlsplit(value.get_secret_value())
+        except ValueError:
+            raise ValueError("this is not the address of a camera") from None
+        return value
+
+    @model_validator(mode="after")
+    def _account_whole(self) -> Self:
+        if self.password is not None and self.user is None:
+            raise ValueError("password: there is no `user` to go with it; write both")
+        return self
+
+    @model_validator(mode="after")
+    def _zones_exist(self) -> Self:
+        for key, rule in self.rules.items():
+            if rule.zone is not None and rule.zone not in self.zones:
+                known = "it has " + ", ".join(self.zones) if self.zones else "it has none"
+                raise ValueError(
+                    f"rules.{key}.zone: this camera has no zone {rule.zone!r}; {known}"
+                )
+            missing = [label for label in rule.labels if label not in self.labels()]
+            if missing:
+                raise ValueError(
+                    f"rules.{key}.labels: {missing[0]!r} is not among detect.labels "
+                    f"({', '.join(self.labels())}); add it there"
+                )
+        return self
+
+    def labels(self) -> tuple[str, ...]:
+        """The class names that are looked for."""
+        if self.detect.labels is not None:
+            return self.detect.labels
+        return tuple(sorted({label for rule in self.rules.values() for label in rule.labels}))
+
+    def address(self) -> str:
+        """The source with its account, to open it; holds the password."""
+        source = self.source.get_secret_value()
+        if self.user is None or "://" not in source:
+            return source
+        parts = urlsplit(source)
+        account = quote(self.user, safe="")
+        if self.password is not None:
+            account += ":" + quote(self.password.get_secret_value(), safe="")
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{account}@{host}"))
+
+    def shown(self) -> str:
+        """The source for people: no account, no secret."""
+        return redact(self.source.get_secret_value())
+
+    def named_zones(self) -> dict[str, Zone]:
+        return {
+            key: Zone(key, zone.name or f"the {readable(key)}", zone.polygon)
+            for key, zone in self.zones.items()
+        }
