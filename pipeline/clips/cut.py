@@ -174,6 +174,8 @@ def _copy(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
                 muxed.dts = last_dts + 1
                 muxed.pts = max(muxed.pts, muxed.dts)
             last_dts = muxed.dts
+            # Only the last one's counts: players leave out a picture that is shown for no time.
+            muxed.duration = round(_LAST_S / stream.time_base)
             muxed.time_base, muxed.stream = stream.time_base, out
             muxed.is_keyframe = packet.keyframe
             made.end = max(made.end, float(muxed.pts * stream.time_base) + _LAST_S)

@@ -252,7 +252,7 @@ class _Segment:
             # A fragment was written, of all packets before this one.
             self._size = size
             self._tell()
-        at = round(packet.captured_at.timestamp(), 4)
+        at = packet.captured_at.timestamp()
         line = [round(packet.time, 6), at, pts, dts, int(packet.keyframe)]
         self._unread.append(json.dumps(line, separators=(",", ":")))
 

@@ -87,7 +87,7 @@ def _line(look: LoggedLook) -> str:
         ]
         for track in look.tracks
     ]
-    at = round(look.captured_at.timestamp(), 4)
+    at = look.captured_at.timestamp()
     return json.dumps([round(look.time, 6), at, tracks], separators=(",", ":"))
 
 
