@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from pipeline.errors import StoreError
@@ -139,13 +139,18 @@ def told(row: OutboxRow) -> ServerSentEvent:
     return ServerSentEvent(event="event", id=str(row.sequence), data=data)
 
 
-@router.get("/live", response_class=EventSourceResponse)
+def _room(request: Request) -> None:
+    """Refused before the stream begins, where it can still be said so."""
+    following: Live = request.app.state.live
+    if following.crowded:
+        raise HTTPException(503, "Too many pages are open; close one.")
+
+
+@router.get("/live", response_class=EventSourceResponse, dependencies=[Depends(_room)])
 async def live(
     request: Request, last_event_id: Annotated[str | None, Header(max_length=20)] = None
 ) -> AsyncIterator[ServerSentEvent]:
     following: Live = request.app.state.live
-    if following.crowded:
-        raise HTTPException(503, "Too many pages are open; close one.")
     after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else None
     async for message in following.follow(after):
         yield message

@@ -16,12 +16,12 @@ _MOST_RANGES = 8
 _TYPES = {".mp4": "video/mp4", ".jpg": "image/jpeg"}
 _KEPT_S = 3600
 
-router = APIRouter(include_in_schema=True, tags=["media"])
+router = APIRouter(tags=["media"])
 
 
-@router.api_route(
+@router.head("/media/{event_id}/{role}", include_in_schema=False)
+@router.get(
     "/media/{event_id}/{role}",
-    methods=["GET", "HEAD"],
     response_class=FileResponse,
     responses={404: {"description": "It is not there, with a sentence why."}},
 )

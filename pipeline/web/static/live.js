@@ -75,11 +75,17 @@ function replace(known, card) {
   if (watching && !known.querySelector("[data-variant]") && card.querySelector("[data-variant]")) {
     offer(known.querySelector("[data-player]"), card.querySelector("[data-player]"));
   }
-  if (watching) card.querySelector("[data-player]").replaceWith(known.querySelector("[data-player]"));
   const focused = known.contains(document.activeElement);
-  known.replaceWith(card);
+  exchange(known, card, watching);
   if (!watching) connectPlayers(card);
   if (focused) card.focus({ preventScroll: true });
+}
+
+// A player that is moved within the page goes on; one that has been elsewhere begins anew.
+function exchange(known, fresh, watching) {
+  known.before(fresh);
+  if (watching) fresh.querySelector("[data-player]").replaceWith(known.querySelector("[data-player]"));
+  known.remove();
 }
 
 // The annotated clip has come while the raw one is being watched.
@@ -100,9 +106,8 @@ async function refreshWhole(whole, event) {
   if (!fresh) return;
   const video = whole.querySelector("video");
   const watching = video && (!video.paused || video.currentTime > 0);
-  if (watching) fresh.querySelector("[data-player]").replaceWith(whole.querySelector("[data-player]"));
   fresh.querySelector("details").open = whole.querySelector("details").open;
-  whole.replaceWith(fresh);
+  exchange(whole, fresh, watching);
   if (!watching) connectPlayers(fresh);
 }
 
