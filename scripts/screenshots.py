@@ -58,7 +58,9 @@ def play(page: Page) -> None:
 
 
 def save(page: Page, path: Path, *, whole: bool = False) -> None:
-    page.wait_for_function("() => [...document.images].every(i => i.complete || i.loading === 'lazy')")
+    page.wait_for_function(
+        "() => [...document.images].every(i => i.complete || i.loading === 'lazy')"
+    )
     # The player fades its controls.
     page.wait_for_timeout(SETTLE_MS)
     page.screenshot(path=path, type="jpeg", quality=QUALITY, full_page=whole)

@@ -63,6 +63,12 @@ class Retention:
         events = self._events(now, unfinished)
         return Swept(len(segments), len(events), removed + sum(event.bytes for event in events))
 
+    def video_waits(self) -> bool:
+        """Whether the disk has too little room for video at present."""
+        folder = self._config.video_folder
+        floor = self._config.storage.free_mb * MB
+        return folder.is_dir() and self._free(folder) < floor
+
     def _video(self, now: datetime, needed: Mapping[str, datetime]) -> tuple[list[Segment], int]:
         """Remove segments: the outdated, then the oldest until size and disk are right."""
         root = self._config.video_folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -53,6 +53,8 @@ class Cutting:
     work: Path
     """A folder for what is being made, on the disk of the media."""
     worker: str
+    full: Callable[[], bool] = lambda: False
+    """Whether the disk of the video has no room, so that none is kept."""
     counters: Counter[str] = field(default_factory=Counter)
     problem: str | None = None
     _reels: dict[str, _Reel] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class Cutting:
         try:
             ready = self._clip(job, event)
         except ClipError as error:
-            self._failed(job, error, now)
+            self._failed(job, self._explained(error), now)
         except StoreError as error:
             # The disk that takes no clip is full, or fails as a full one does.
             self._failed(job, ClipError(str(error), ClipReason.DISK_FULL, passing=True), now)
@@ -153,6 +155,15 @@ class Cutting:
             timeline=keys.timeline,
         )
         return EventClipReady(clip=clip, final=job.kind is JobKind.CUT)
+
+    def _explained(self, error: ClipError) -> ClipError:
+        """Why there is no video, where that can be seen."""
+        if error.reason == ClipReason.NOT_RECORDED and self.full():
+            return ClipError(
+                f"No video of that time was kept, since the disk of {self.video} was full.",
+                ClipReason.DISK_FULL,
+            )
+        return error
 
     def _failed(self, job: Job, error: ClipError, now: datetime) -> None:
         """Say so at once, and try again later if that may help."""

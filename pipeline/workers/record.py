@@ -45,9 +45,9 @@ def run(link: Link) -> None:
         # What a killed predecessor was making.
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True, exist_ok=True)
-        cutting = Cutting(store, media, config.video_folder, work, name)
-        drawing = Drawing(config, store, media, work, name)
         retention = Retention(config, media)
+        cutting = Cutting(store, media, config.video_folder, work, name, retention.video_waits)
+        drawing = Drawing(config, store, media, work, name)
         drawing.start()
         link.ready()
         beat_at = sweep_at = 0.0

@@ -111,7 +111,7 @@ def test_the_demo_on_a_film_of_ones_own_ends_with_its_figures(
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
     assert set(figures) == {
-        "cameras", "frames", "detections", "events", "first_event_s", "judged",
+        "cameras", "frames", "detections", "events", "first_event_s", "judged", "clips",
     }  # fmt: skip
     assert figures["cameras"] == 1
     assert figures["frames"] == 800

@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import PLAYED, chromium, open_tab
 from conftest_web import EVENT, OTHER, Installation, Served
 from happenings import NOW, after, asked, clip_failed, created, judged
-from running import missing, until
+from running import until
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if CHROMIUM is None:
-        missing("Debian's chromium")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
-        )
-        yield browser
-        browser.close()
+__all__ = ["chromium"]
 
 
 @pytest.fixture
 def tab(chromium: Any, page: Served) -> Iterator[Any]:
-    """A browser's tab; nothing it does may fail or leave the page's address."""
-    context = chromium.new_context(base_url=page.url, viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.set_default_timeout(15_000)
-    trouble: list[str] = []
-    opened.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    opened.on(
-        "request",
-        lambda r: None if r.url.startswith(page.url) else trouble.append(f"asked for {r.url}"),
-    )
-    yield opened
-    context.close()
-    assert trouble == []
+    with open_tab(chromium, page.url) as opened:
+        yield opened
 
 
 def test_an_event_appears_and_changes_without_a_reload(
@@ -75,31 +49,6 @@ def test_filters_hold_for_what_appears_too(installation: Installation, tab: Any)
     installation.store.amend("zz2", created(rule="person"), now=NOW)
     tab.wait_for_selector("#event-zz2")
     assert tab.locator("#event-zz1").count() == 0
-
-
-PLAYED = """video => new Promise((done, failed) => {
-  video.muted = true;
-  const grab = () => {
-    const canvas = document.createElement('canvas');
-    canvas.width = 64; canvas.height = 48;
-    const pen = canvas.getContext('2d');
-    pen.drawImage(video, 0, 0, 64, 48);
-    return [...pen.getImageData(0, 0, 64, 48).data].join();
-  };
-  video.addEventListener('error', () => failed(new Error('the clip does not play')));
-  video.addEventListener('playing', () => {
-    const first = grab();
-    video.pause();
-    video.addEventListener('seeked', () => done({
-      changed: grab() !== first,
-      at: video.currentTime,
-      frames: video.getVideoPlaybackQuality().totalVideoFrames,
-    }), {once: true});
-    video.currentTime = video.duration * 0.75;
-  }, {once: true});
-  video.currentTime = 0;
-  video.play();
-})"""
 
 
 def test_clips_play_seek_and_change_between_raw_and_annotated(

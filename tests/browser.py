@@ -1,0 +1,69 @@
+"""A real browser for tests: headless Chromium from Debian, driven by Playwright."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from running import missing
+
+PLAYED = """video => new Promise((done, failed) => {
+  video.muted = true;
+  const grab = () => {
+    const canvas = document.createElement('canvas');
+    canvas.width = 64; canvas.height = 48;
+    const pen = canvas.getContext('2d');
+    pen.drawImage(video, 0, 0, 64, 48);
+    return [...pen.getImageData(0, 0, 64, 48).data].join();
+  };
+  video.addEventListener('error', () => failed(new Error('the clip does not play')));
+  video.addEventListener('playing', () => {
+    const first = grab();
+    video.pause();
+    video.addEventListener('seeked', () => done({
+      changed: grab() !== first,
+      at: video.currentTime,
+      frames: video.getVideoPlaybackQuality().totalVideoFrames,
+    }), {once: true});
+    video.currentTime = video.duration * 0.75;
+  }, {once: true});
+  video.currentTime = 0;
+  video.play();
+})"""
+"""Plays a clip from its beginning, seeks to three quarters, and tells whether the picture changed."""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    found = shutil.which("chromium")
+    if found is None:
+        missing("Debian's chromium")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=found,
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def open_tab(chromium: Any, url: str) -> Iterator[Any]:
+    """A tab at the address; nothing it does may fail there or leave it."""
+    context = chromium.new_context(base_url=url, viewport={"width": 1280, "height": 900})
+    tab = context.new_page()
+    tab.set_default_timeout(15_000)
+    trouble: list[str] = []
+    tab.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
+    tab.on("pageerror", lambda error: trouble.append(str(error)))
+    tab.on(
+        "request",
+        lambda r: None if r.url.startswith(url) else trouble.append(f"asked for {r.url}"),
+    )
+    yield tab
+    context.close()
+    assert trouble == []
