@@ -16,6 +16,9 @@ ORDER = (
     "ZoneSection",
     "ZoneRule",
     "LoiterRule",
+    "Record",
+    "Storage",
+    "Web",
     "Describer",
 )
 TITLES = {
@@ -26,6 +29,9 @@ TITLES = {
     "ZoneSection": "A zone, under a camera's `zones`",
     "ZoneRule": "A rule of type `zone`, under `rules`",
     "LoiterRule": "A rule of type `loiter`, under `rules`",
+    "Record": "`record`",
+    "Storage": "`storage`",
+    "Web": "`web`",
     "Describer": "`describer`",
 }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from small_disk import small_disk
 
 from pipeline.errors import StoreError
 from pipeline.media import MAX_KEY_LENGTH, LocalMedia
@@ -157,3 +158,44 @@ def test_an_empty_file_after_a_power_cut_counts_as_no_picture(media, tmp_path):
     (tmp_path / "media" / KEY).write_bytes(b"")
     with pytest.raises(KeyError):
         media.get(KEY)
+
+
+def test_a_finished_file_is_moved_to_its_key(tmp_path: Path) -> None:
+    media = LocalMedia(tmp_path / "media")
+    file = tmp_path / "clip.mp4"
+    file.write_bytes(b"film")
+    media.put_file("events/e1/clip.mp4", file)
+    assert media.get("events/e1/clip.mp4") == b"film"
+    assert media.path("events/e1/clip.mp4").read_bytes() == b"film"
+    assert not file.exists()
+
+
+def test_a_file_of_another_disk_is_moved_too(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2) as disk:
+        (disk / "clip.mp4").write_bytes(b"film")
+        media = LocalMedia(tmp_path / "media")
+        media.put_file("events/e1/clip.mp4", disk / "clip.mp4")
+        assert media.get("events/e1/clip.mp4") == b"film"
+        assert not (disk / "clip.mp4").exists()
+
+
+def test_what_is_not_there_has_no_path(tmp_path: Path) -> None:
+    media = LocalMedia(tmp_path)
+    (tmp_path / "empty").touch()
+    for key in ("events/none/clip.mp4", "../media", "", "empty"):
+        with pytest.raises(KeyError):
+            media.path(key)
+
+
+def test_an_events_media_are_counted_and_removed_together(tmp_path: Path) -> None:
+    media = LocalMedia(tmp_path)
+    assert media.events() == []
+    media.put("events/e2/a.jpg", b"12")
+    media.put("events/e1/a.jpg", b"1")
+    media.put("events/e1/b.jpg", b"123")
+    assert [(event.event_id, event.bytes) for event in media.events()] == [("e1", 4), ("e2", 2)]
+    media.delete_event("e1")
+    media.delete_event("e1")
+    assert [event.event_id for event in media.events()] == ["e2"]
+    with pytest.raises(ValueError, match="not a key"):
+        media.delete_event("../..")

@@ -1,0 +1,166 @@
+"""Room is made by age, size and free disk, and never of what a clip still needs."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.clips.naming import INDEX, TRACKS, stamp
+from pipeline.clips.retention import Retention
+from pipeline.configfile import validate
+from pipeline.media import LocalMedia
+
+NOW = datetime(2026, 11, 5, 12, 0, tzinfo=UTC)
+MB = 1_000_000
+
+
+class Disk:
+    """A video folder of one segment a minute, and media of some events."""
+
+    def __init__(
+        self, folder: Path, camera: dict[str, Any] | None = None, **storage: float
+    ) -> None:
+        self.config = validate(
+            {
+                "data": str(folder),
+                "storage": {"free_mb": 0, **storage},
+                "cameras": {"door": {"source": "film.mp4", **(camera or {})}},
+            },
+            where="test",
+            folder=folder,
+        )
+        self.folder = folder
+        self.room = 10**12
+        self.media = LocalMedia(folder / "media")
+        self.retention = Retention(self.config, self.media, lambda path: self.room)
+
+    def segments(self, minutes: int, camera: str = "door", size: int = 1000) -> None:
+        video = self.folder / "video" / camera
+        video.mkdir(parents=True, exist_ok=True)
+        for ago in range(minutes, -1, -1):
+            name = stamp(NOW - timedelta(minutes=ago))
+            (video / f"{name}-aa{INDEX}").write_text("{}\n")
+            (video / f"{name}-aa.mp4").write_bytes(b"\0" * size)
+            (video / f"{name}{TRACKS}").write_text("[]\n")
+
+    def event(self, event_id: str, days: float, size: int = 1000) -> None:
+        self.media.put(f"events/{event_id}/clip.mp4", b"\0" * size)
+        changed = (NOW - timedelta(days=days)).timestamp()
+        os.utime(self.media.path(f"events/{event_id}/clip.mp4"), (changed, changed))
+
+    def kept(self, suffix: str = ".mp4", camera: str = "door") -> int:
+        return len(list((self.folder / "video" / camera).glob(f"*{suffix}")))
+
+    def events(self) -> list[str]:
+        return [event.event_id for event in self.media.events()]
+
+    def sweep(self, needed: dict[str, datetime] | None = None, *unfinished: str) -> Any:
+        return self.retention.sweep(NOW, needed or {}, frozenset(unfinished))
+
+
+def test_video_is_kept_for_as_long_as_a_clip_that_begins_now_could_need(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    disk.segments(30)
+    swept = disk.sweep()
+    # 65 s: those that end later than that.
+    assert disk.kept() == 3
+    assert disk.kept(INDEX) == 3
+    assert swept.segments == 28
+    # Track logs go with the video; each holds a minute.
+    assert disk.kept(TRACKS) in (3, 4)
+
+
+def test_a_rule_that_waits_has_its_video_kept_for_longer(tmp_path: Path) -> None:
+    rules = {"stays": {"type": "loiter", "seconds": 600}}
+    disk = Disk(tmp_path, {"rules": rules, "record": {"longest_s": 600}})
+    disk.segments(30)
+    disk.sweep()
+    assert disk.kept() == 8  # half of the longest clip, and the rest
+
+
+def test_video_that_an_unfinished_clip_needs_stays_whatever_its_age_and_size(
+    tmp_path: Path,
+) -> None:
+    disk = Disk(tmp_path, video_gb=1e-9)
+    disk.segments(30)
+    disk.room = 0
+    disk.sweep({"door": NOW - timedelta(minutes=10.5)})
+    assert disk.kept() == 12
+
+
+def test_continuous_video_is_kept_by_its_own_age(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, {"record": {"continuous": True, "keep_hours": 0.25}})
+    disk.segments(30)
+    disk.sweep()
+    assert disk.kept() == 17
+
+
+def test_video_of_all_cameras_together_is_kept_by_size_the_oldest_going_first(
+    tmp_path: Path,
+) -> None:
+    camera = {"record": {"continuous": True}}
+    disk = Disk(tmp_path, camera, video_gb=12 * 1003 / 1e9)
+    disk.segments(30)
+    disk.sweep()
+    assert disk.kept() == 12
+    first = min(path.name for path in (tmp_path / "video" / "door").glob("*.mp4"))
+    assert first.startswith(stamp(NOW - timedelta(minutes=11)))
+
+
+def test_a_camera_that_is_no_more_has_its_video_removed_by_age(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    disk.segments(30, camera="old")
+    disk.sweep()
+    assert disk.kept(camera="old") == 3
+
+
+def test_a_disk_without_room_has_video_removed_first_and_then_old_events(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, {"record": {"continuous": True}}, free_mb=10)
+    disk.segments(9, size=MB)
+    for number in range(4):
+        disk.event(f"e{number}", days=4 - number, size=2 * MB)
+    # 15 are to be free where there have to be 10, and there are 8.
+    disk.room = 8 * MB
+    disk.sweep()
+    assert disk.kept() == 3
+    assert disk.events() == []
+    disk.room = 13 * MB
+    disk.event("e9", days=0)
+    assert disk.sweep().segments == 0
+    assert disk.events() == ["e9"]
+
+
+def test_media_go_by_age_and_size_but_not_those_of_an_unfinished_clip(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, media_days=10, media_gb=3500 / 1e9)
+    for number, days in enumerate((20, 15, 5, 4, 3, 2)):
+        disk.event(f"e{number}", days)
+    disk.sweep(None, "e0")
+    assert disk.events() == ["e0", "e4", "e5"]
+
+
+def test_media_that_cannot_be_removed_stop_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(tmp_path, media_days=1)
+    disk.event("e1", days=5)
+    disk.event("e2", days=5)
+    real = disk.media.delete_event
+
+    def fails_once(event_id: str) -> None:
+        if event_id == "e1":
+            raise PermissionError(13, "Permission denied")
+        real(event_id)
+
+    monkeypatch.setattr(disk.media, "delete_event", fails_once)
+    disk.sweep()
+    assert disk.events() == ["e1"]
+
+
+def test_nothing_there_is_nothing_to_do(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    assert disk.sweep().bytes == 0
+    assert not disk.retention.video_waits()
