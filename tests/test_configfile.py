@@ -203,3 +203,30 @@ def test_the_shipped_example_is_valid() -> None:
     example = Path(__file__).parent.parent / "streams.yaml"
     config = read_config(example, environ={"BACK_DOOR_PASSWORD": "x"})
     assert set(config.cameras) == {"back-door", "yard", "till"}
+
+
+def test_what_cameras_share_of_recording_is_merged_key_by_key() -> None:
+    text = """
+defaults: {record: {pre_roll_s: 9, continuous: true}}
+cameras:
+  door: {source: film.mp4, record: {post_roll_s: 3}}
+  yard: film.mp4
+"""
+    config = parse_config(text, where="here", folder=Path("/srv"))
+    door, yard = config.cameras["door"].record, config.cameras["yard"].record
+    assert (door.pre_roll_s, door.post_roll_s, door.continuous) == (9, 3, True)
+    assert (yard.pre_roll_s, yard.post_roll_s) == (9, 5)
+
+
+def test_the_folder_of_video_is_found_from_the_file(tmp_path: Path) -> None:
+    text = "storage: {video: ram}\ncameras: {door: film.mp4}\n"
+    assert parse_config(text, where="here", folder=tmp_path).video_folder == tmp_path / "ram"
+    text = "data: taken\ncameras: {door: film.mp4}\n"
+    config = parse_config(text, where="here", folder=tmp_path)
+    assert config.video_folder == tmp_path / "taken" / "video"
+
+
+def test_the_page_listens_on_an_address() -> None:
+    text = "web: {listen: shop.example}\ncameras: {door: film.mp4}\n"
+    with pytest.raises(ConfigError, match=r"web\.listen: .*address of this machine"):
+        parse_config(text, where="here", folder=Path())

@@ -29,9 +29,27 @@ def stages(
 ) -> None:
     """What decoding, detection, tracking and rules cost per frame."""
     from pipeline.bench.stages import measure_stages
+
+    typer.echo(json.dumps(measure_stages(film or _film(), frames=frames, repeat=repeat), indent=2))
+
+
+@bench.command()
+def clips(
+    film: Annotated[
+        Path | None, typer.Argument(help="A film to measure on; the demo's, if not given.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=2, help="A clip of so many seconds of it.")] = 20,
+    rounds: Annotated[int, typer.Option(min=1, help="Detection alone and beside, so often.")] = 5,
+) -> None:
+    """What cutting and drawing clips cost, and what detection notices of it."""
+    from pipeline.bench.clips import measure_clips
+
+    measured = measure_clips(film or _film(), seconds=seconds, rounds=rounds)
+    typer.echo(json.dumps(measured, indent=2))
+
+
+def _film() -> Path:
     from pipeline.cli.cameras import cache_folder
     from pipeline.simulate.film import demo_film
 
-    if film is None:
-        film = demo_film(cache_folder() / "simulate", lambda text: typer.echo(text, err=True)).path
-    typer.echo(json.dumps(measure_stages(film, frames=frames, repeat=repeat), indent=2))
+    return demo_film(cache_folder() / "simulate", lambda text: typer.echo(text, err=True)).path

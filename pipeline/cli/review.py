@@ -13,8 +13,7 @@ import typer
 
 from pipeline import instance
 from pipeline.cli import app
-from pipeline.cli.run import LISTEN_HELP
-from pipeline.config import Web
+from pipeline.cli.run import LISTEN_HELP, check_listen
 from pipeline.configfile import read_config
 from pipeline.errors import ConfigError, StoreError
 from pipeline.media import LocalMedia
@@ -39,7 +38,7 @@ def review(
     from pipeline.web.site import Site
 
     data = data_folder(folder, None)
-    web = Web(listen=listen, port=port)
+    check_listen(listen)
     stop = threading.Event()
     with Store.open(data) as store:
         site = Site(
@@ -55,7 +54,7 @@ def review(
             sys.stderr.write(f"Page: {url} (Ctrl-C stops)\n")
 
         try:
-            serve(site, listen=web.listen, port=web.port, stop=stop, on_ready=ready, on_link=ready)
+            serve(site, listen=listen, port=port, stop=stop, on_ready=ready, on_link=ready)
         except KeyboardInterrupt:
             stop.set()
 

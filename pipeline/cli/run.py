@@ -209,11 +209,17 @@ def with_listen(config: Config, listen: str | None) -> Config:
     """The configuration with the page on another address. Raises: ConfigError: it is none."""
     if listen is None:
         return config
-    try:
-        web = Web.model_validate({**config.web.model_dump(), "enabled": True, "listen": listen})
-    except ValidationError as error:
-        raise ConfigError(f"--listen: {error.errors()[0]['ctx']['error']}") from None
+    check_listen(listen)
+    web = config.web.model_copy(update={"enabled": True, "listen": listen})
     return config.model_copy(update={"web": web})
+
+
+def check_listen(listen: str) -> None:
+    """Raises: ConfigError: it is no address."""
+    try:
+        Web(listen=listen)
+    except ValidationError as error:
+        raise ConfigError(f"--listen: {error.errors()[0]['ctx']['error']}.") from None
 
 
 @app.command()

@@ -15,6 +15,7 @@ from running import gone, until
 
 from pipeline import child
 from pipeline.errors import WorkerError
+from pipeline.health import CameraState
 from pipeline.posts import Infos, Spec
 from pipeline.supervisor import MAX_CRASHES, Supervisor
 from pipeline.workers.link import Order
@@ -44,11 +45,66 @@ def supervise() -> Iterator[Callable[..., Supervisor]]:
 
 
 def spec(
-    name: str, *, kind: str = "toy", tier: int = 0, stop_s: float = 5.0, **options: Any
+    name: str,
+    *,
+    kind: str = "toy",
+    tier: int = 0,
+    stop_s: float = 5.0,
+    informed: bool = False,
+    essential: bool = True,
+    **options: Any,
 ) -> Spec:
     return Spec(
-        kind, name, lambda infos: Order(name=name, options=options), tier=tier, stop_s=stop_s
+        kind,
+        name,
+        lambda infos: Order(name=name, options=options),
+        tier=tier,
+        stop_s=stop_s,
+        informed=informed,
+        essential=essential,
     )
+
+
+def test_a_worker_that_wants_to_know_is_told_how_the_cameras_are(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(spec("watch", camera=True), spec("web", informed=True), spec("other"))
+
+    def told(name: str) -> int:
+        heartbeat = supervisor.status()[name].heartbeat
+        return 0 if heartbeat is None else heartbeat.counters["cameras_told"]
+
+    until(lambda: told("web") == 1)
+    assert told("other") == 0
+    assert supervisor.statuses().cameras["door"].state is CameraState.LIVE
+    assert supervisor.stop()
+
+
+def test_one_that_is_not_essential_is_given_a_rest_and_the_others_go_on(
+    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.supervisor.CRASH_WINDOW_S", 4.0)
+    monkeypatch.setattr("pipeline.supervisor.MAX_CRASHES", 1)
+    supervisor = supervise(spec("one"), spec("page", essential=False, crash=True))
+    until(lambda: supervisor.statuses().problems)
+    (problem,) = supervisor.statuses().problems
+    assert "page" in problem
+    assert supervisor.failure is None
+    assert supervisor.status()["one"].ready
+    restarts = supervisor.status()["page"].restarts
+    # After the rest it is tried again.
+    until(lambda: supervisor.status()["page"].restarts > restarts)
+
+
+def test_films_are_over_when_nobody_is_busy_with_what_they_showed(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(spec("w", kind="watch", finish=True), spec("record", busy=True))
+    until(lambda: (h := supervisor.status()["record"].heartbeat) and h.busy)
+    until(lambda: supervisor.status()["w"].pid is None)
+    assert not supervisor.finished
+    other = supervise(spec("w", kind="watch", finish=True), spec("record"))
+    until(lambda: other.finished)
 
 
 def test_a_worker_tells_when_it_is_ready_and_beats(supervise: Callable[..., Supervisor]) -> None:

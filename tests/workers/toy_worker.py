@@ -6,7 +6,7 @@ import os
 import sys
 
 from pipeline.errors import StoreError
-from pipeline.health import Heartbeat
+from pipeline.health import CameraState, CameraStatus, Heartbeat
 from pipeline.workers.link import Link, open_link, run_worker
 
 
@@ -23,8 +23,18 @@ def run(link: Link) -> None:
     if options.get("finish"):
         link.finished()
         return
+    cameras = {"door": CameraStatus(state=CameraState.LIVE)} if options.get("camera") else {}
     while not link.stopping.wait(0.05):
-        link.beat(Heartbeat(pid=os.getpid(), counters={"beats": 1}))
+        told = 0 if link.statuses is None else len(link.statuses.cameras)
+        counters = {"beats": 1, "cameras_told": told}
+        link.beat(
+            Heartbeat(
+                pid=os.getpid(),
+                cameras=cameras,
+                counters=counters,
+                busy=bool(options.get("busy")),
+            )
+        )
     if options.get("stubborn"):
         link.stopping.clear()
         link.stopping.wait(60)

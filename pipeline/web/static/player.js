@@ -1,9 +1,26 @@
 // Clips: annotated or raw, at the same moment.
+import { element } from "./dom.js";
 
 export function connectPlayers(root) {
   for (const player of root.querySelectorAll("[data-player]")) {
+    if (player.closest(".card")) cover(player);
     player.querySelector("[data-variant]")?.addEventListener("click", () => switchVariant(player));
   }
+}
+
+// In the list a clip is its picture until somebody plays it.
+function cover(player) {
+  const video = player.querySelector("video");
+  if (!video || !video.paused || video.currentTime > 0) return;
+  video.controls = false;
+  const button = element("button", "▶", { type: "button", class: "play", "aria-label": "Play the clip" });
+  button.addEventListener("click", () => video.play());
+  video.after(button);
+  video.addEventListener("play", () => {
+    button.remove();
+    video.controls = true;
+    video.focus({ preventScroll: true });
+  }, { once: true });
 }
 
 export function switchVariant(player) {
