@@ -105,6 +105,13 @@ class LocalMedia:
             pass
         raise KeyError(key)
 
+    def delete(self, key: str) -> None:
+        """Remove what the key holds, if anything; raises as `put` does."""
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     def delete_event(self, event_id: str) -> None:
         """Remove all that an event has; raises as `put` does, except where it has nothing."""
         try:

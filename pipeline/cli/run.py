@@ -192,7 +192,12 @@ def log_to(file: Path | None) -> None:
 
 def page_notes(pipeline: Pipeline) -> list[str]:
     """Where the page is. Raises: WorkerError: it cannot be served."""
-    url = pipeline.page_url()
+    try:
+        url = pipeline.page_url()
+    except WorkerError:
+        pipeline.check()
+        # Alerts are worth more than the page, which is tried again.
+        return ["The page does not start yet; the log says why."]
     if url is None:
         return []
     parts = urlsplit(url)

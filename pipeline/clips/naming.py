@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,11 +26,13 @@ def stamped(name: str) -> datetime | None:
 def listed(folder: Path, suffix: str) -> list[Path]:
     """The files of a kind, the oldest first; none if there is no folder."""
     try:
-        names = [
-            name.name
-            for name in folder.iterdir()
-            if name.suffix == suffix and stamped(name.name) is not None
-        ]
+        # Names alone: a folder of continuous video holds thousands.
+        with os.scandir(folder) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if entry.name.endswith(suffix) and entry.name[:14].isdecimal()
+            ]
     except (FileNotFoundError, NotADirectoryError):
         return []
     return [folder / name for name in sorted(names)]

@@ -8,7 +8,6 @@ there what is when, without looking into the video.
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import shutil
 import threading
@@ -17,29 +16,20 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
 from uuid import uuid4
 
-from pipeline.clips.naming import INDEX, stamp
-from pipeline.encoded import add_stream
+from pipeline.clips.segment import Segment
 from pipeline.types import EncodedPacket, EncodedStream
-
-if TYPE_CHECKING:
-    from av.container import OutputContainer
 
 logger = logging.getLogger(__name__)
 
 SEGMENT_S = 10.0
-FRAGMENT_S = 0.5
-"""What is written can be read so soon, whatever the distance of keyframes."""
 QUEUED_BYTES = 32_000_000
 QUEUED_PACKETS = 2_000
 """More does not wait for a slow disk."""
 LOOK_AGAIN_S = 1.0
 """How often it is looked whether the disk has room."""
 
-_MP4 = frozenset({"h264", "hevc", "mpeg4", "mjpeg", "av1", "vp9", "mpeg2video"})
-"""What goes into MP4 as it is; anything else goes into Matroska."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Item = tuple[EncodedStream, EncodedPacket]
@@ -75,7 +65,7 @@ class SegmentWriter:
         self._thread = threading.Thread(
             target=self._run, name=f"{folder.name}-segments", daemon=True
         )
-        self._segment: _Segment | None = None
+        self._segment: Segment | None = None
         self._recording = ""
         self._look_at = 0.0
         self._cause = ""
@@ -149,7 +139,7 @@ class SegmentWriter:
             if not packet.keyframe:
                 return
             self._recording = self._recording or uuid4().hex[:8]
-            segment = self._segment = _Segment(self._folder, self._recording, stream, packet)
+            segment = self._segment = Segment(self._folder, self._recording, stream, packet)
         segment.add(packet)
 
     def _paused(self) -> bool:
@@ -196,113 +186,3 @@ class SegmentWriter:
                 segment.close()
             except Exception as error:  # noqa: BLE001 (whatever FFmpeg raises on a failing disk)
                 logger.debug("A segment was not closed in order: %s", error)
-
-
-class _Segment:
-    """One file of video, and its index."""
-
-    def __init__(
-        self, folder: Path, recording: str, stream: EncodedStream, first: EncodedPacket
-    ) -> None:
-        import av
-
-        self.stream = stream
-        self.first_time = first.time
-        self._ticks = _Ticks(stream, first)
-        mp4 = stream.codec in _MP4
-        name = f"{stamp(first.captured_at)}-{recording}"
-        self._path = folder / f"{name}{'.mp4' if mp4 else '.mkv'}"
-        self._container: OutputContainer = av.open(
-            str(self._path),
-            "w",
-            format="mp4" if mp4 else "matroska",
-            options=_mp4_options(stream) if mp4 else _MKV_OPTIONS,
-        )
-        self._index: TextIO | None = None
-        self._unread: list[str] = []
-        self._size = 0
-        try:
-            self._out = add_stream(self._container, stream)
-            self._index = (folder / f"{name}{INDEX}").open("w", encoding="utf-8")
-            base = stream.time_base
-            header = {
-                "format": 1,
-                "recording": recording,
-                "file": self._path.name,
-                "time_base": [base.numerator, base.denominator],
-            }
-            self._index.write(json.dumps(header) + "\n")
-        except BaseException:
-            self.close()
-            raise
-
-    def add(self, packet: EncodedPacket) -> None:
-        import av
-
-        pts, dts = self._ticks.of(packet)
-        muxed = av.Packet(packet.data)
-        muxed.pts, muxed.dts = pts - self._ticks.base, dts - self._ticks.base
-        if packet.duration is not None:
-            muxed.duration = packet.duration
-        muxed.time_base, muxed.stream = self.stream.time_base, self._out
-        muxed.is_keyframe = packet.keyframe
-        self._container.mux(muxed)
-        size = self._path.stat().st_size
-        if size > self._size:
-            # A fragment was written, of all packets before this one.
-            self._size = size
-            self._tell()
-        at = packet.captured_at.timestamp()
-        line = [round(packet.time, 6), at, pts, dts, int(packet.keyframe)]
-        self._unread.append(json.dumps(line, separators=(",", ":")))
-
-    def close(self) -> None:
-        try:
-            self._container.close()
-            self._tell()
-        finally:
-            if self._index is not None:
-                self._index.close()
-
-    def _tell(self) -> None:
-        assert self._index is not None
-        if self._unread:
-            self._index.write("\n".join(self._unread) + "\n")
-            self._unread.clear()
-        self._index.flush()
-
-
-class _Ticks:
-    """Times that a container takes: none is missing, and decoding times only rise."""
-
-    def __init__(self, stream: EncodedStream, first: EncodedPacket) -> None:
-        self._time_base = stream.time_base
-        self._last: int | None = None
-        pts, dts = self.of(first)
-        self.base = min(pts, dts)
-        self._last = None
-
-    def of(self, packet: EncodedPacket) -> tuple[int, int]:
-        pts = packet.pts
-        if pts is None:
-            pts = packet.dts if packet.dts is not None else round(packet.time / self._time_base)
-        dts = pts if packet.dts is None else packet.dts
-        if self._last is not None and dts <= self._last:
-            dts = self._last + 1
-        self._last = dts
-        return max(pts, dts), dts
-
-
-def _mp4_options(stream: EncodedStream) -> dict[str, str]:
-    options = {
-        # Fragments: what is written plays, even without an end.
-        "movflags": "empty_moov+default_base_moof",
-        "frag_duration": str(round(FRAGMENT_S * 1_000_000)),
-        "flush_packets": "1",
-    }
-    if stream.time_base.numerator == 1:
-        options["video_track_timescale"] = str(stream.time_base.denominator)
-    return options
-
-
-_MKV_OPTIONS = {"cluster_time_limit": str(round(FRAGMENT_S * 1000)), "flush_packets": "1"}

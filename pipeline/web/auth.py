@@ -27,6 +27,9 @@ MOST_SESSIONS = 64
 TRIES, TRIES_S = 10, 60.0
 """Of wrong links, in this time, from all addresses together."""
 ENTRANCE = "/enter"
+STYLE = "/static/page.css"
+"""Of the entrance too; it says nothing about anybody."""
+MOST_FORM = 1024
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _UNCHANGING = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
@@ -119,6 +122,8 @@ class Gate:
             return PlainTextResponse("Only the page itself may change something.", 403)
         if self._access is None:
             return None
+        if request.url.path == STYLE and request.method in _UNCHANGING:
+            return None
         if request.url.path == ENTRANCE:
             return await self._entrance(request, self._access)
         if self._access.knows(_token(headers)):
@@ -131,9 +136,10 @@ class Gate:
         # A program that looks at links in advance must not use this one up: it takes a button.
         if request.method != "POST":
             return None
-        body = await request.body()
-        if len(body) > 1024:
+        size = request.headers.get("content-length", "")
+        if not size.isdecimal() or len(size) > 4 or int(size) > MOST_FORM:
             return PlainTextResponse("That is no link.", 413)
+        body = await request.body()
         key = parse_qs(body.decode("ascii", "replace")).get("key", [""])[0]
         token = access.enter(key)
         if token is None:

@@ -31,6 +31,7 @@ WORTH_S = 3.0
 """A first clip is not made where the one of all of the event follows within this."""
 LATER_S = (5.0, 30.0, 120.0, 600.0)
 """After a failure that may pass, so long until the next attempt."""
+FIRST = "first"
 SLACK_S = 0.25
 """Pictures are this far apart, or nearer: more need not be waited for to have all of a clip."""
 
@@ -67,8 +68,9 @@ class Cutting:
         Raises:
             StoreError: the store fails.
         """
-        self._look(monotonic)
-        for waiting in self.store.jobs.waiting(CUTS):
+        open_cuts = self.waiting()
+        self._look(open_cuts, monotonic)
+        for waiting in open_cuts:
             if waiting.spent(now):
                 self._give_up(waiting, now)
             elif waiting.not_before <= now and self._due(waiting, monotonic, last):
@@ -88,9 +90,9 @@ class Cutting:
         """The clips that are still to be cut."""
         return self.store.jobs.waiting(CUTS)
 
-    def _look(self, monotonic: float) -> None:
+    def _look(self, open_cuts: list[Waiting], monotonic: float) -> None:
         """See how far the video of each camera goes that a clip is waiting for."""
-        cameras = {waiting.event.camera for waiting in self.waiting()}
+        cameras = {waiting.event.camera for waiting in open_cuts}
         self._reels = {key: self._reels.get(key, _Reel(since=monotonic)) for key in cameras}
         for key, reel in self._reels.items():
             until = Footage(self.video / key).until()
@@ -121,6 +123,8 @@ class Cutting:
             self.store.amend(event.id, ready, now=now)
             self.counters["clips"] += 1
             self.problem = None
+            if ready.final and not job.footage.annotated:
+                forget_first(self.media, event.id)
 
     def _clip(self, job: Job, event: Event) -> EventClipReady:
         """Raises: ClipError: there is none; StoreError: it cannot be stored."""
@@ -131,7 +135,7 @@ class Cutting:
             raw = folder / "clip.mp4"
             made = cut(pieces, raw)
             # Another name for another content: whoever watches the first clip goes on with it.
-            name = "first" if job.kind is JobKind.CUT_FIRST else "clip"
+            name = FIRST if job.kind is JobKind.CUT_FIRST else "clip"
             keys = _Keys(event.id, name)
             image = poster(raw, made.seconds(event.started))
             self.media.put_file(keys.clip, raw)
@@ -224,6 +228,16 @@ class _Keys:
     @property
     def timeline(self) -> str:
         return f"events/{self.event_id}/{self.name}.json"
+
+
+def forget_first(media: LocalMedia, event_id: str) -> None:
+    """Remove the first clip, when what replaces it has been there for a while."""
+    keys = _Keys(event_id, FIRST)
+    for key in (keys.clip, keys.timeline, keys.poster):
+        try:
+            media.delete(key)
+        except StoreError as error:
+            logger.warning("%s", error)
 
 
 def _end(kind: JobKind, event: Event, asked: Waiting | Job) -> datetime:

@@ -18,7 +18,7 @@ from pipeline.errors import ClipError, StoreError
 from pipeline.media import LocalMedia
 from pipeline.store import Job, JobKind, Store
 from pipeline.types import ClipReason, Event, Zone
-from pipeline.workers.cutting import LATER_S, work_folder
+from pipeline.workers.cutting import LATER_S, forget_first, work_folder
 from pipeline.workers.guard import guarded_thread
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,7 @@ class Drawing:
                 return True
             self._store.amend(event.id, ready, now=datetime.now(UTC))
             self.counters["drawn"] += 1
+            forget_first(self._media, event.id)
             logger.info(
                 "The annotated clip of event %s, %.1f s long, was drawn in %.1f s.",
                 event.id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC
 
-from pipeline.clips.segments import SegmentWriter
+from pipeline.clips.segments import SEGMENT_S, SegmentWriter
 from pipeline.clips.tracklog import TrackLog
 from pipeline.config import Config
 from pipeline.geometry import clipped_fractions
@@ -13,6 +13,8 @@ from pipeline.types import EncodedPacket, EncodedStream, LoggedLook, LoggedTrack
 from pipeline.workers.analysis import Look
 
 MB = 1_000_000
+LONG_S = 60.0
+"""Segments of video that is kept for long: a folder must not hold too many files."""
 
 
 class Keeping:
@@ -23,7 +25,12 @@ class Keeping:
 
     def __init__(self, config: Config, key: str, skip_until: float | None) -> None:
         folder = config.video_folder / key
-        self._segments = SegmentWriter(folder, free_bytes=round(config.storage.free_mb * MB))
+        continuous = config.cameras[key].record.continuous
+        self._segments = SegmentWriter(
+            folder,
+            segment_s=LONG_S if continuous else SEGMENT_S,
+            free_bytes=round(config.storage.free_mb * MB),
+        )
         self._log = TrackLog(folder)
         self._skip_until = skip_until
 

@@ -8,6 +8,8 @@ import os
 import shutil
 import time
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 from pipeline.clips.retention import Retention
 from pipeline.errors import StoreError
@@ -42,9 +44,7 @@ def run(link: Link) -> None:
     name = f"{link.order.name}-{os.getpid()}"
     work = config.data / "work"
     with patiently(link, lambda: Store.open(config.data)) as store:
-        # What a killed predecessor was making.
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True, exist_ok=True)
+        patiently(link, partial(_empty, work))
         retention = Retention(config, media)
         cutting = Cutting(store, media, config.video_folder, work, name, retention.video_waits)
         drawing = Drawing(config, store, media, work, name)
@@ -68,6 +68,21 @@ def run(link: Link) -> None:
                 _beat(link, store, cutting, drawing, problem)
         drawing.stop(LAST_S / 2)
         _cut_what_is_left(cutting)
+
+
+def _empty(work: Path) -> None:
+    """A place to make clips in, without what a killed predecessor was making.
+
+    Raises:
+        StoreError: there cannot be one.
+    """
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        work.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"Clips cannot be made in {work} ({error.strerror}); free some space on its disk."
+        ) from None
 
 
 def _sweep(retention: Retention, store: Store, now: datetime) -> None:

@@ -192,10 +192,13 @@ def test_beyond_this_machine_only_a_link_lets_in_and_only_once(
     with served(installation.site(), listen="0.0.0.0") as outside:
         for path in ("/", "/api/v1/events", f"/media/{EVENT}/image-0", "/live", "/static/page.js"):
             assert outside.get(path).status_code == 401, path
+        assert outside.get("/static/page.css").status_code == 200
         link = httpx.URL(outside.links[0])
         # Whoever looks at links in advance does not use it up.
         assert "button" in outside.get(str(link.raw_path.decode())).text
         key = link.params["key"]
+        large = outside.client.post("/enter", data={"key": "x" * 5000})
+        assert large.status_code == 413
         entered = outside.client.post("/enter", data={"key": key})
         assert entered.status_code == 303
         cookie = entered.headers["set-cookie"].lower()

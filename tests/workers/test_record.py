@@ -100,6 +100,8 @@ def test_a_film_ends_when_the_clips_of_its_events_are_made(film: Path, tmp_path:
         assert event.ended is not None
         assert event.clip.end >= event.ended
         assert event.annotated_clip.contact_sheet is not None
+        # The first clip is gone, now that there is a better one.
+        assert not list(raw.parent.glob("first*"))
         assert event.clip.timeline is not None
         cut = Cut.model_validate_json((media / event.clip.timeline).read_text())
         looks = [look for look in cut.looks if look.tracks]

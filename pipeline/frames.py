@@ -1,0 +1,214 @@
+"""Values of one moment, which pass between stages: frozen dataclasses.
+
+Coordinates are pixels of the frame in float, origin at the upper left, unless a name says
+fraction. `captured_at` is wall-clock UTC and for people; `monotonic` is seconds that never run
+backwards and for logic; `pts` is the stream's own presentation time in seconds and for media.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""A picture: uint8, height x width x 3, channels blue green red."""
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+
+class Box(NamedTuple):
+    """An upright rectangle; (x1, y1) is the upper left corner, (x2, y2) the lower right."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    @property
+    def width(self) -> float:
+        return self.x2 - self.x1
+
+    @property
+    def height(self) -> float:
+        return self.y2 - self.y1
+
+    @property
+    def foot(self) -> tuple[float, float]:
+        """The middle of the lower edge: where a standing thing touches the ground."""
+        return ((self.x1 + self.x2) / 2, self.y2)
+
+
+class Picture(Protocol):
+    """A decoded picture that is converted only when somebody looks at it."""
+
+    def bgr(self, size: Size) -> Image:
+        """The picture scaled to `size` (width, height)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture of a camera. It never leaves the process that decoded it.
+
+    `discontinuity` is true on the first frame after an opening, a reconnection or a jump of the
+    presentation times: what was tracked before must not be joined to what comes now.
+    """
+
+    camera: str
+    index: int
+    captured_at: datetime
+    monotonic: float
+    pts: float
+    size: Size
+    picture: Picture
+    discontinuity: bool = False
+
+    def image(self, size: Size | None = None) -> Image:
+        """The picture as a read-only array, scaled to `size` (width, height) if given."""
+        image = self.picture.bgr(size or self.size)
+        image.flags.writeable = False
+        return image
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedStream:
+    """What must be known of a camera's stream to keep its packets.
+
+    `codec` is FFmpeg's name (h264, hevc, mjpeg), `time_base` the seconds of one tick of its
+    packets' times, `header` all that a container says of the stream; see `pipeline.encoded`.
+    """
+
+    codec: str
+    size: Size
+    time_base: Fraction
+    header: bytes
+    pixel_format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPacket:
+    """One packet as the camera sent it, in decoding order.
+
+    `pts`, `dts` and `duration` are ticks of the stream's time base, None where the stream gives
+    none. `time` is the presentation time in seconds, on the same clock as `Frame.pts`, and
+    `captured_at` the wall-clock time of the frame it becomes. `discontinuity` is true on the first
+    packet of a stream and where the times jump: what came before must not be joined to it.
+    """
+
+    data: bytes
+    pts: int | None
+    dts: int | None
+    duration: int | None
+    keyframe: bool
+    time: float
+    captured_at: datetime
+    discontinuity: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedTrack:
+    """A track at one look, as the track log keeps it; `box` in fractions 0..1 of the picture."""
+
+    id: int
+    label: str
+    confidence: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedLook:
+    """One line of a track log: what was tracked in the frame of presentation time `time`."""
+
+    time: float
+    captured_at: datetime
+    tracks: tuple[LoggedTrack, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One object in one frame; confidence 0..1."""
+
+    label: str
+    confidence: float
+    box: Box
+    embedding: NDArray[np.float32] | None = None
+
+
+class PathPoint(NamedTuple):
+    """Where a track's foot was, and when."""
+
+    monotonic: float
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One object followed over time. `id` is unique per camera and run.
+
+    `first_seen`, `last_seen` and `stationary_since` are `monotonic` seconds; `path` holds the
+    newest foot points, oldest first, bounded; `lost` is true in the one view that reports its end.
+    """
+
+    id: int
+    label: str
+    detection: Detection
+    first_seen: float
+    last_seen: float
+    path: tuple[PathPoint, ...] = ()
+    stationary_since: float | None = None
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A named region of the picture; `polygon` in fractions 0..1 of its width and height."""
+
+    key: str
+    name: str
+    polygon: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a rule sees of one moment. `captured_at` is in the site's time zone, for sentences.
+
+    `period_s` is how many seconds lie between two looks lately: rules that wait for something to
+    end wait longer where looks are rare (`continuity.patient`).
+    """
+
+    camera: str
+    camera_name: str
+    size: Size
+    captured_at: datetime
+    monotonic: float
+    period_s: float = 0.0
+    tracks: tuple[Track, ...] = ()
+    lost: tuple[Track, ...] = ()
+    zones: Mapping[str, Zone] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule finds to hold at this moment; rules repeat it in every view while it holds.
+
+    `strength` 0..1 is how far beyond its limit the rule is; `evidence` holds the numbers behind
+    `rule_reason`, a sentence for people; `question` is what a model would be asked, answerable
+    by Yes or No.
+    """
+
+    rule: str
+    tracks: tuple[Track, ...]
+    zone: str | None
+    started: float
+    rule_reason: str
+    strength: float
+    evidence: Mapping[str, float]
+    question: str
