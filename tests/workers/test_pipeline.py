@@ -39,7 +39,8 @@ STAYS = {"stays": {"type": "loiter", "seconds": 3, "severity": "alert"}}
 
 
 def settings(source: Path | str, **extra: Any) -> dict[str, Any]:
-    return {"site": "test", "cameras": {"door": {"source": str(source), **SMALL, **extra}}}
+    cameras = {"door": {"source": str(source), **SMALL, **extra}}
+    return {"site": "test", "web": {"enabled": False}, "cameras": cameras}
 
 
 def write(folder: Path, data: dict[str, Any]) -> Path:
