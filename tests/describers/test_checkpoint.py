@@ -206,7 +206,9 @@ def test_a_folder_that_holds_no_model_is_a_sentence(folder, damage, lack):
 
 
 @pytest.mark.parametrize("model", ["/no/such/folder", "./nothing", "../x", "~/nothing", "smolvlm"])
-def test_what_is_neither_folder_nor_id_nor_address_is_a_sentence(model):
+def test_what_is_neither_folder_nor_id_nor_address_is_a_sentence(model, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
     with pytest.raises(ConfigError, match=f"describer.model: there is no folder {model}; name"):
         validate(Describer(model=model))
 
