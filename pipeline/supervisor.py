@@ -67,7 +67,8 @@ class Supervisor:
         watches = [slot for slot in self._slots.values() if slot.spec.kind == "watch"]
         ended = bool(watches) and all(slot.finished for slot in watches)
         return ended and not any(
-            slot.heartbeat is not None and slot.heartbeat.busy for slot in self._slots.values()
+            slot.heartbeat is not None and slot.heartbeat.busy and slot.trouble is None
+            for slot in self._slots.values()
         )
 
     def status(self) -> dict[str, WorkerStatus]:

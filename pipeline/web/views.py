@@ -178,9 +178,9 @@ def versions_view(versions: Sequence[Event], tz: tzinfo | None) -> list[dict[str
 
 
 def cameras_view(site: Site, now: datetime) -> list[CameraView]:
-    """How the cameras are."""
+    """How the cameras are that are watched, or were."""
     statuses = site.statuses()
-    return [_camera(key, name, statuses, now) for key, name in site.all_cameras().items()]
+    return [_camera(key, name, statuses, now) for key, name in site.cameras.items()]
 
 
 def _camera(key: str, name: str, statuses: Statuses | None, now: datetime) -> CameraView:

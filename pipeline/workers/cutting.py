@@ -23,7 +23,8 @@ from pipeline.types import Clip, ClipReason, Event
 logger = logging.getLogger(__name__)
 
 CUTS = (JobKind.CUT_FIRST, JobKind.CUT)
-LEASE_S = 60.0
+LEASE_S = 20.0
+"""After a crash the next worker waits so long."""
 STILL_S = 5.0
 """A camera whose video has not grown for so long sends no more of it for now: what there is of an
 ended event is cut."""
