@@ -10,14 +10,27 @@ export function connectMarks() {
   });
 }
 
-export async function mark(event, kind) {
+// One after the other: an undo that follows a mark at once waits for its answer.
+let turn = Promise.resolve();
+
+export function mark(event, kind) {
+  turn = turn.then(() => make(event, kind));
+  return turn;
+}
+
+export function undo(id) {
+  turn = turn.then(() => takeBack(id ?? done.at(-1)));
+  return turn;
+}
+
+async function make(event, kind) {
   if (!event) return;
   if (kind === "missed") {
     await missed(event);
     return;
   }
   if (event.dataset.mark === kind) {
-    await undo(Number(event.dataset.markId));
+    await takeBack(Number(event.dataset.markId));
     return;
   }
   const made = await send("POST", "/api/v1/marks", { kind, event_id: event.dataset.event });
@@ -51,7 +64,7 @@ async function missed(event) {
   }, { once: true });
 }
 
-export async function undo(id = done.at(-1)) {
+async function takeBack(id) {
   if (!id) {
     toast("There is nothing to undo here.");
     return;
