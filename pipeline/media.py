@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from pipeline.types import Image
 
 JPEG_QUALITY = 85
 MAX_KEY_LENGTH = 200
+
+SETTLED_NS = 1_000_000_000
+"""A folder's time of change is coarse: one that has just changed may do so again unseen."""
 
 # Parts begin with a letter or digit: no way up (..), no hidden file, and never the name of one
 # that is still being written, which begins with a dot.
@@ -44,6 +48,7 @@ class LocalMedia:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._events: dict[str, tuple[int, EventMedia]] = {}
 
     def put(self, key: str, data: bytes) -> None:
         """Store `data`, atomically, in place of what the key held before.
@@ -124,10 +129,16 @@ class LocalMedia:
     def events(self) -> list[EventMedia]:
         """What each event has, the oldest event first: ids sort by time."""
         try:
-            folders = sorted((self._folder / "events").iterdir())
+            with os.scandir(self._folder / "events") as entries:
+                folders = sorted((entry.name, Path(entry.path)) for entry in entries)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return [found for folder in folders if (found := _event_media(folder)) is not None]
+        before, self._events = self._events, {}
+        for name, folder in folders:
+            known = _event_media(folder, before.get(name))
+            if known is not None:
+                self._events[name] = known
+        return [media for _, media in self._events.values()]
 
     def put_image(self, key: str, image: Image) -> None:
         """Store a picture (uint8, height x width x 3, BGR) as JPEG; raises as `put` does."""
@@ -162,11 +173,20 @@ class LocalMedia:
             raise
 
 
-def _event_media(folder: Path) -> EventMedia | None:
+def _event_media(
+    folder: Path, known: tuple[int, EventMedia] | None
+) -> tuple[int, EventMedia] | None:
+    """What an event has, with the folder's time of change: its files are looked at again only
+    after one has come or gone, since there may be many thousands of events."""
     try:
+        changed_ns = folder.stat().st_mtime_ns
+        if known is not None and known[0] == changed_ns:
+            return known
+        settled = time.time_ns() - changed_ns > SETTLED_NS
         stats = [file.stat() for file in folder.iterdir()]
     except OSError:
         return None  # somebody has just removed it
-    changed = max((stat.st_mtime for stat in stats), default=folder.stat().st_mtime)
+    changed = max((stat.st_mtime for stat in stats), default=changed_ns / 1e9)
     size = sum(stat.st_size for stat in stats)
-    return EventMedia(folder.name, size, datetime.fromtimestamp(changed, UTC))
+    media = EventMedia(folder.name, size, datetime.fromtimestamp(changed, UTC))
+    return (changed_ns if settled else -1), media

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import partial
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.clips.naming import INDEX, TRACKS, listed, stamped
+from pipeline.clips.naming import INDEX, TRACKS, VIDEO, Listing, stamped
 from pipeline.clips.piece import Piece
 from pipeline.clips.tracklog import read_looks
 from pipeline.encoded import describe
@@ -62,11 +61,13 @@ class Footage:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._listing = Listing(folder)
+        self._whole: dict[str, Segment] = {}
 
     def until(self) -> datetime | None:
         """When the newest picture that can be read was taken; None if there is none."""
-        for index in reversed(listed(self._folder, INDEX)):
-            line = _last_line(index)
+        for name in reversed(self._listing.names(INDEX)):
+            line = _last_line(self._folder / name)
             if line is not None:
                 return line.at
         return None
@@ -91,30 +92,34 @@ class Footage:
         return pieces
 
     def segments(self) -> list[Segment]:
-        """All segments, the oldest first."""
-        indexes = listed(self._folder, INDEX)
-        starts = [stamped(index.name) or datetime.now(UTC) for index in indexes]
-        found = []
-        for number, index in enumerate(indexes):
-            path = next((p for s in (".mp4", ".mkv") if (p := index.with_suffix(s)).exists()), None)
-            newest = number + 1 == len(starts)
-            end = (self.until() or starts[number]) if newest else starts[number + 1]
-            with suppress(FileNotFoundError):
-                size = index.stat().st_size + (path.stat().st_size if path else 0)
-                found.append(Segment(path or index, index, starts[number], end, size))
-        return found
+        """All segments, the oldest first; also what a crash has left of one."""
+        files: dict[str, list[str]] = {}
+        for name in self._listing.names(INDEX, *VIDEO):
+            files.setdefault(name.rpartition(".")[0], []).append(name)
+        before, self._whole = self._whole, {}
+        for stem, following in pairwise(files):
+            # Only the newest still grows.
+            self._whole[stem] = before.get(stem) or self._segment(files[stem], _start(following))
+        newest = [self._segment(files[stem], self.until()) for stem in [*files][-1:]]
+        return [*self._whole.values(), *newest]
 
     def track_logs(self) -> list[Path]:
         """The files of the track log, the oldest first."""
-        return listed(self._folder, TRACKS)
+        return [self._folder / name for name in self._listing.names(TRACKS)]
 
     def remove(self, segment: Segment) -> None:
         """Remove a segment; who is reading it goes on."""
         segment.path.unlink(missing_ok=True)
         segment.index.unlink(missing_ok=True)
 
+    def _segment(self, files: list[str], end: datetime | None) -> Segment:
+        paths = [self._folder / name for name in files]
+        video = next((path for path in paths if path.suffix in VIDEO), paths[0])
+        start = _start(video.name)
+        return Segment(video, video.with_suffix(INDEX), start, end or start, sum(map(_size, paths)))
+
     def _overlapping(self, start: datetime, end: datetime) -> list[Path]:
-        indexes = listed(self._folder, INDEX)
+        indexes = [self._folder / name for name in self._listing.names(INDEX)]
         found = []
         for number, index in enumerate(indexes):
             begun = stamped(index.name)
@@ -142,6 +147,17 @@ class Footage:
         time_base = Fraction(*header["time_base"])
         path = index.with_name(header["file"])
         return _Part(path, header["recording"], time_base, lines, first, wanted[-1] + 1)
+
+
+def _start(name: str) -> datetime:
+    return stamped(name) or datetime.now(UTC)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _read(index: Path) -> tuple[dict[str, str], list[_Line]] | None:

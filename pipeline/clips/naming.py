@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 INDEX = ".idx"
 TRACKS = ".tracks"
+VIDEO = (".mp4", ".mkv")
+
+SETTLED_NS = 1_000_000_000
+"""A folder's time of change is coarse: one that has just changed may do so again unseen."""
 
 
 def stamp(at: datetime) -> str:
@@ -23,16 +28,32 @@ def stamped(name: str) -> datetime | None:
     return datetime.fromtimestamp(int(digits) / 1000, UTC)
 
 
+class Listing:
+    """The names in a camera's folder, sorted; read again when the folder has changed, since a
+    folder of continuous video holds thousands and is asked for several times a second."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: list[str] = []
+        self._changed_ns = -1
+
+    def names(self, *suffixes: str) -> list[str]:
+        """The names that end so, the oldest first; none if there is no folder."""
+        try:
+            changed_ns = self._folder.stat().st_mtime_ns
+            if changed_ns != self._changed_ns:
+                self._read(changed_ns)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return [name for name in self._names if name.endswith(suffixes)]
+
+    def _read(self, changed_ns: int) -> None:
+        settled = time.time_ns() - changed_ns > SETTLED_NS
+        with os.scandir(self._folder) as entries:
+            self._names = sorted(e.name for e in entries if e.name[:14].isdecimal())
+        self._changed_ns = changed_ns if settled else -1
+
+
 def listed(folder: Path, suffix: str) -> list[Path]:
     """The files of a kind, the oldest first; none if there is no folder."""
-    try:
-        # Names alone: a folder of continuous video holds thousands.
-        with os.scandir(folder) as entries:
-            names = [
-                entry.name
-                for entry in entries
-                if entry.name.endswith(suffix) and entry.name[:14].isdecimal()
-            ]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [folder / name for name in sorted(names)]
+    return [folder / name for name in Listing(folder).names(suffix)]

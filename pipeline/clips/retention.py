@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -49,6 +49,7 @@ class Retention:
     ) -> None:
         self._config, self._media = config, media
         self._free = free or (lambda path: shutil.disk_usage(path).free)
+        self._footage: dict[str, Footage] = {}
 
     def sweep(
         self, now: datetime, needed: Mapping[str, datetime], unfinished: frozenset[str]
@@ -73,14 +74,18 @@ class Retention:
         """Remove segments: the outdated, then the oldest until size and disk are right."""
         root = self._config.video_folder
         folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
+        self._footage = {
+            path.name: self._footage.get(path.name) or Footage(path) for path in folders
+        }
         spare: list[tuple[Segment, Footage]] = []
         gone: list[tuple[Segment, Footage]] = []
+        found: list[tuple[Footage, list[Segment]]] = []
         total = 0
-        for folder in folders:
-            footage = Footage(folder)
-            keep_from = now - self._age(folder.name)
-            pinned = needed.get(folder.name)
+        for camera, footage in self._footage.items():
+            keep_from = now - self._age(camera)
+            pinned = needed.get(camera)
             segments = footage.segments()
+            found.append((footage, segments))
             total += sum(segment.bytes for segment in segments)
             # The newest may be being written.
             for segment in segments[:-1]:
@@ -98,8 +103,9 @@ class Retention:
             lack -= segment.bytes
         for segment, footage in gone:
             _quietly(partial(footage.remove, segment))
-        for folder in folders:
-            _remove_logs(Footage(folder))
+        removed = {segment.path for segment, _ in gone}
+        for footage, segments in found:
+            _remove_logs(footage, [s for s in segments if s.path not in removed][:1])
         return [segment for segment, _ in gone], sum(segment.bytes for segment, _ in gone)
 
     def _age(self, camera: str) -> timedelta:
@@ -147,15 +153,14 @@ class Retention:
         return gone
 
 
-def _remove_logs(footage: Footage) -> None:
-    """Remove the track logs of which there is no video any more."""
-    segments = footage.segments()
+def _remove_logs(footage: Footage, oldest: Sequence[Segment]) -> None:
+    """Remove the track logs of before the oldest segment, or all where there is none."""
     logs = footage.track_logs()
     # The newest may be being written.
     for path in logs[:-1]:
         begun = stamped(path.name)
         over = None if begun is None else begun + timedelta(seconds=FILE_S)
-        if over is not None and (not segments or over < segments[0].start):
+        if over is not None and (not oldest or over < oldest[0].start):
             _quietly(partial(path.unlink, missing_ok=True))
 
 

@@ -41,6 +41,7 @@ SLACK_S = 0.25
 class _Reel:
     """What is known of a camera's video: how far it goes, and since when it goes no further."""
 
+    footage: Footage
     until: datetime | None = None
     since: float = 0.0
 
@@ -94,9 +95,12 @@ class Cutting:
     def _look(self, open_cuts: list[Waiting], monotonic: float) -> None:
         """See how far the video of each camera goes that a clip is waiting for."""
         cameras = {waiting.event.camera for waiting in open_cuts}
-        self._reels = {key: self._reels.get(key, _Reel(since=monotonic)) for key in cameras}
-        for key, reel in self._reels.items():
-            until = Footage(self.video / key).until()
+        self._reels = {
+            key: self._reels.get(key) or _Reel(Footage(self.video / key), since=monotonic)
+            for key in cameras
+        }
+        for reel in self._reels.values():
+            until = reel.footage.until()
             if until != reel.until:
                 reel.until, reel.since = until, monotonic
 
@@ -131,7 +135,7 @@ class Cutting:
         """Raises: ClipError: there is none; StoreError: it cannot be stored."""
         footage = job.footage
         end = _end(job.kind, event, job)
-        pieces = Footage(self.video / event.camera).pieces(footage.begin, end)
+        pieces = self._reels[event.camera].footage.pieces(footage.begin, end)
         with work_folder(self.work) as folder:
             raw = folder / "clip.mp4"
             made = cut(pieces, raw)

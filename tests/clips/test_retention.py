@@ -164,3 +164,25 @@ def test_nothing_there_is_nothing_to_do(tmp_path: Path) -> None:
     disk = Disk(tmp_path)
     assert disk.sweep().bytes == 0
     assert not disk.retention.video_waits()
+
+
+def test_what_a_crash_has_left_of_a_segment_goes_with_its_time(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    disk.segments(5)
+    video = tmp_path / "video" / "door"
+    old = stamp(NOW - timedelta(minutes=9))
+    (video / f"{old}-bb.mp4").write_bytes(b"\0" * 10)
+    (video / f"{old}-cc{INDEX}").write_text("{}\n")
+    disk.sweep()
+    assert list(video.glob(f"{old}*")) == []
+
+
+def test_a_sweep_sees_what_came_since_the_one_before(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, {"record": {"continuous": True}}, video_gb=8000 / 1e9)
+    disk.segments(5)
+    disk.event("e1", days=1)
+    assert disk.sweep().segments == 0
+    disk.segments(12)
+    disk.media.put("events/e1/annotated.mp4", b"\0" * 500)
+    assert disk.sweep().segments > 0
+    assert [event.bytes for event in disk.media.events()] == [1500]

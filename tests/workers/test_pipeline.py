@@ -210,7 +210,15 @@ def test_a_dead_model_server_delays_nothing_and_leaves_events_unverified(
         assert judged.score == pytest.approx(created.score, abs=0.2)
 
 
-@pytest.mark.parametrize("victim", ["watch-cameras", "judge", "publish", "embedded"])
+@pytest.mark.parametrize(
+    "victim",
+    [
+        "watch-cameras",
+        "publish",
+        pytest.param("judge", marks=pytest.mark.slow),
+        pytest.param("embedded", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_worker_is_back_and_no_event_is_lost_or_doubled(
     camera: str, tmp_path: Path, victim: str
 ) -> None:
@@ -264,6 +272,7 @@ def test_nothing_outlives_a_killed_supervisor_and_its_events_are_ended(
         assert ended.id == event_id
 
 
+@pytest.mark.slow
 def test_after_a_killed_tree_the_next_start_goes_on_with_its_events(
     camera: str, tmp_path: Path
 ) -> None:
@@ -302,6 +311,7 @@ def test_events_of_a_camera_that_is_gone_are_ended(camera: str, tmp_path: Path) 
         assert event.ended is not None
 
 
+@pytest.mark.slow
 def test_a_film_is_gone_on_with_after_its_worker_was_killed(film: Path, tmp_path: Path) -> None:
     with Pipeline.from_yaml(write(tmp_path, settings(film, rules=STAYS))) as p:
         events = p.events(timeout=60)
@@ -314,6 +324,7 @@ def test_a_film_is_gone_on_with_after_its_worker_was_killed(film: Path, tmp_path
     assert len(by_id(seen)) == 2
 
 
+@pytest.mark.slow
 def test_a_server_that_moves_is_followed(camera: str, tmp_path: Path) -> None:
     with Pipeline.from_yaml(write(tmp_path, settings(camera, rules=STAYS))) as p:
         events = p.events(timeout=60)
@@ -352,7 +363,7 @@ def test_a_pipeline_is_started_once(film: Path, tmp_path: Path) -> None:
 
 def test_the_data_folder_is_for_its_owner_alone(film: Path, tmp_path: Path) -> None:
     with Pipeline.from_yaml(write(tmp_path, settings(film))) as p:
-        list(p.events(timeout=60))
+        next(p.events(timeout=60))
         data = p.config.data
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     pictures = list((data / "media").rglob("*.jpg"))
