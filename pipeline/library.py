@@ -41,11 +41,15 @@ POLL_S = 0.5
 
 @dataclass(frozen=True)
 class Status:
-    """A running pipeline at one moment; `problems` are sentences about what does not work."""
+    """A running pipeline at one moment; `problems` are sentences about what does not work.
+
+    `page` is where the page was last, or the link by which the next browser enters.
+    """
 
     cameras: Mapping[str, CameraStatus]
     workers: Mapping[str, WorkerStatus]
     problems: tuple[str, ...]
+    page: str | None = None
 
 
 class Pipeline:
@@ -172,7 +176,8 @@ class Pipeline:
             for members in self.config.watch_groups().values()
             for key in members
         }
-        return Status({**cameras, **statuses.cameras}, supervisor.status(), statuses.problems)
+        page = supervisor.info("web").get("url") if self.config.web.enabled else None
+        return Status({**cameras, **statuses.cameras}, supervisor.status(), statuses.problems, page)
 
     def events(self, timeout: float | None = None) -> Iterator[Event]:
         """Every version of every event since the start, as it is published.

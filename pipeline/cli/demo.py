@@ -113,7 +113,7 @@ def _watch(
     settings: dict[str, Any], seconds: float | None, notes: list[str]
 ) -> tuple[dict[str, Any], bool]:
     """Run the pipeline with its display; the figures, and whether all ended in order."""
-    from pipeline.cli.run import Runner, log_to, page_notes
+    from pipeline.cli.run import Runner, await_page, log_to
     from pipeline.cli.table import Display
     from pipeline.library import Pipeline
 
@@ -123,7 +123,7 @@ def _watch(
     log_to(config.data / "vigil.log")
     model = None if config.describer is None else redact(config.describer.model)
     try:
-        notes += page_notes(pipeline)
+        notes += await_page(pipeline)
     except VigilError:
         pipeline.stop()
         raise

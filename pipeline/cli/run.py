@@ -94,6 +94,7 @@ class Runner:
         self._frames = _Total()
         self._detections = _Total()
         self._filmed: set[str] = set()
+        self._page: str | None = None
         self.summary = Summary(cameras=len(pipeline.config.cameras))
 
     def run(self) -> Summary:
@@ -119,6 +120,10 @@ class Runner:
             self._count(status)
             for event in follower.new():
                 self._take(event)
+            if status.page not in (None, self._page):
+                # It has moved, or a browser has entered and the next one needs another link.
+                self._page = status.page
+                self._display.page(page_notes(status.page))
             self._display.status(status)
             if plain.due() and not sys.stderr.isatty():
                 sys.stderr.write(self._display.counts_line(status) + "\n")
@@ -190,19 +195,23 @@ def log_to(file: Path | None) -> None:
     logger.propagate = False
 
 
-def page_notes(pipeline: Pipeline) -> list[str]:
-    """Where the page is. Raises: WorkerError: it cannot be served."""
+def await_page(pipeline: Pipeline) -> list[str]:
+    """Wait for the page; what is to be said if it does not come. Raises: WorkerError: it cannot
+    be served."""
     try:
-        url = pipeline.page_url()
+        pipeline.page_url()
     except WorkerError:
         pipeline.check()
         # Alerts are worth more than the page, which is tried again.
         return ["The page does not start yet; the log says why."]
-    if url is None:
-        return []
+    return []
+
+
+def page_notes(url: str) -> list[str]:
+    """Where the page is, and who gets in."""
     parts = urlsplit(url)
     if parts.path.strip("/"):
-        return [f"Page: {url} (opens once; the next link follows when it was used)"]
+        return [f"Page: {url} (lets one browser in; then the next link stands here)"]
     tunnel = f"ssh -L {parts.port}:{parts.hostname}:{parts.port} {getuser()}@{gethostname()}"
     return [
         f"Page: {url} (open to everybody on this machine, to nobody else)",
@@ -241,7 +250,7 @@ def run(
     pipeline.start()
     log_to(pipeline.config.data / "vigil.log" if sys.stderr.isatty() else None)
     try:
-        notes = page_notes(pipeline)
+        notes = await_page(pipeline)
     except VigilError:
         pipeline.stop()
         raise

@@ -34,6 +34,7 @@ class Display:
     def __init__(self, notes: Sequence[str], tz: tzinfo | None) -> None:
         self._console = Console(file=sys.stderr)
         self._notes = tuple(notes)
+        self._page: tuple[str, ...] = ()
         self._tz = tz
         self._events: deque[tuple[str, Text]] = deque(maxlen=SHOWN_EVENTS)
         self._counts: dict[str, int] = {}
@@ -56,6 +57,13 @@ class Display:
     def __exit__(self, *unused: object) -> None:
         if self._live is not None:
             self._live.__exit__(None, None, None)
+
+    def page(self, notes: Sequence[str]) -> None:
+        """Take in where the page is now."""
+        self._page = tuple(notes)
+        if self._live is None:
+            for note in notes:
+                self._line(note)
 
     def event(self, event: Event) -> None:
         """Take in a version of an event."""
@@ -128,7 +136,7 @@ class Display:
         messages = [c.message for c in status.cameras.values() if c.message]
         lines = [Text(m, style="yellow") for m in (*messages, *status.problems)]
         lines += [sentence for _, sentence in self._events]
-        lines += [Text(note, style="dim") for note in self._notes]
+        lines += [Text(note, style="dim") for note in (*self._page, *self._notes)]
         return Group(table, *lines)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from pipeline.errors import StoreError, StoreTooNew
 from pipeline.store.schema import REVISION
@@ -85,6 +86,8 @@ class Database:
             cause = _CAUSES.get(code, f"the database answered: {error.orig}")
             reason = cause.format(folder=self.folder, file=self.folder / FILE)
             raise StoreError(f"The store cannot be used: {reason}.") from error
+        except NoConnectionError as error:
+            raise StoreError("The store cannot be used: too many use it at once.") from error
 
     def _prepare(self) -> None:
         """Migrate while no other start does."""

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; a database at another is migrated, or refused if it is not known."""
 
 
@@ -62,6 +62,8 @@ events = Table(
     Column("started", UtcDateTime),
     Index("events_open", "camera", "ended"),
     Index("events_started", "started"),
+    # What the page filters by, each in the order it lists.
+    *(Index(f"events_{name}", name, "id") for name in ("camera", "rule", "state", "severity")),
 )
 
 # Every version of every event in the order of commitment: what is published, and the history.

@@ -149,6 +149,12 @@ class Store:
         with self._database.read() as connection:
             return events.facets(connection)
 
+    def has_camera(self, camera: str) -> bool:
+        """Whether there are events of this camera."""
+        query = select(select(schema.events.c.id).where(schema.events.c.camera == camera).exists())
+        with self._database.read() as connection:
+            return bool(connection.scalar(query))
+
     def open_events(self, camera: str) -> list[Event]:
         """A camera's events that have not ended, the oldest first."""
         with self._database.read() as connection:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from pipeline.store import Store
 from pipeline.types import Event, Mark, MarkKind, Severity, State
@@ -16,6 +16,15 @@ from pipeline.web.views import cameras_view, day_span, event_view
 MOST = 200
 Id = Annotated[str, Path(max_length=64, description="An event's id.")]
 Word = Annotated[str | None, Query(max_length=64)]
+
+YEARS = range(1970, 2200)
+
+
+def _plausible(moment: datetime) -> datetime:
+    if moment.year not in YEARS:
+        raise ValueError(f"a moment between {YEARS.start} and {YEARS.stop} is wanted")
+    return moment
+
 
 router = APIRouter(prefix="/api/v1", tags=["events"])
 
@@ -61,7 +70,7 @@ class NewMark(BaseModel):
     kind: MarkKind
     event_id: Annotated[str | None, Field(max_length=64)] = None
     camera: Annotated[str | None, Field(max_length=64)] = None
-    at: AwareDatetime | None = None
+    at: Annotated[AwareDatetime, AfterValidator(_plausible)] | None = None
     note: Annotated[str | None, Field(max_length=1000)] = None
 
 
@@ -105,7 +114,10 @@ def events(
 ) -> Page:
     """Events, the newest first."""
     site: Site = request.app.state.site
-    since, until = (None, None) if day is None else day_span(day, site.tz)
+    try:
+        since, until = (None, None) if day is None else day_span(day, site.tz)
+    except OverflowError:
+        raise HTTPException(422, "day: there is no such day in the site's time zone.") from None
     found = site.store.search(
         limit + 1,
         before=before,
@@ -165,7 +177,8 @@ def mark(request: Request, new: NewMark) -> Mark:
     if about is None and new.kind is not MarkKind.MISSED:
         raise HTTPException(422, f"A mark {new.kind.value!r} needs an event_id.")
     camera = about.camera if about is not None else new.camera
-    if camera is None or camera not in site.all_cameras():
+    known = camera is not None and (camera in site.cameras or site.store.has_camera(camera))
+    if camera is None or not known:
         raise HTTPException(422, "A missed event needs a camera that there is.")
     at = new.at or (about.started if about is not None else None)
     if at is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from pipeline.web.live import Live
 from pipeline.web.pages import templates
 from pipeline.web.site import Site
 
+logger = logging.getLogger(__name__)
+
 MOST_BODY = 64 * 1024
 _SILENT = {
     "tracing": False,
@@ -33,17 +36,30 @@ _SILENT = {
 """FastAPI reports nothing, whatever the environment says."""
 
 
-def create_app(site: Site, access: Access | None) -> ASGIApp:
-    """The page over a site; open to whoever reaches it if there is no `access`."""
-    following = Live(site)
+def create_app(
+    site: Site,
+    access: Access | None,
+    *,
+    host: str = "localhost",
+    on_alive: Callable[[], None] = lambda: None,
+) -> ASGIApp:
+    """The page over a site. If there is no `access` it is open to whoever reaches it under `host`
+    or the usual names of this machine. `on_alive` is called by the event loop all the while."""
+    following = Live(site, on_alive)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("The page cannot follow what happens", exc_info=error)
+            following.failed = True
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(following.run())
+        task.add_done_callback(ended)
         yield
         following.close()
         task.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, Exception):
             await task
 
     app = FastAPI(
@@ -64,7 +80,7 @@ def create_app(site: Site, access: Access | None) -> ASGIApp:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StoreError, _unavailable)
-    return Gate(app, access)
+    return Gate(app, access, host)
 
 
 def live_of(app: ASGIApp) -> Live:
@@ -84,7 +100,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-    return _answer(request, 422, f"{where}: {first['msg']}.")
+    return _answer(request, 422, f"{where}: {str(first['msg']).removeprefix('Value error, ')}.")
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -7,29 +7,31 @@ accounts do not exist.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import secrets
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "vigil"
+COOKIE = "vigil-{port}"
+"""Cookies do not tell ports apart: two pages of one machine must not take each other's."""
 SESSION_S = 30 * 86_400.0
 MOST_SESSIONS = 64
-TRIES, TRIES_S = 10, 60.0
-"""Of wrong links, in this time, from all addresses together."""
 ENTRANCE = "/enter"
 STYLE = "/static/page.css"
 """Of the entrance too; it says nothing about anybody."""
 MOST_FORM = 1024
+FORM_S = 10.0
+"""So long the entrance's form may take to come."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _UNCHANGING = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
@@ -51,7 +53,9 @@ def is_loopback(listen: str) -> bool:
 class Access:
     """The link and the sessions it has given; they live as long as the process.
 
-    `on_link` gets each new link's path: the first, and the next whenever one was used.
+    `on_link` gets each new link's path: the first, and the next whenever one was used. Nobody is
+    locked out for wrong keys, since whoever sends them would lock out those with the right one;
+    192 random bits are not guessed.
     """
 
     def __init__(
@@ -59,20 +63,15 @@ class Access:
     ) -> None:
         self._on_link, self._clock = on_link, clock
         self._sessions: OrderedDict[str, float] = OrderedDict()
-        self._wrong: deque[float] = deque(maxlen=TRIES)
         self._key = ""
         self._renew()
 
     def enter(self, key: str) -> str | None:
         """A new session's token for the right key, which is used up by it."""
-        now = self._clock()
-        if len(self._wrong) == TRIES and now - self._wrong[0] < TRIES_S:
-            return None
         if not hmac.compare_digest(key.encode(), self._key.encode()):
-            self._wrong.append(now)
             return None
         token = secrets.token_urlsafe(32)
-        self._sessions[token] = now + SESSION_S
+        self._sessions[token] = self._clock() + SESSION_S
         if len(self._sessions) > MOST_SESSIONS:
             self._sessions.popitem(last=False)
         self._renew()
@@ -88,10 +87,12 @@ class Access:
 
 
 class Gate:
-    """ASGI middleware before everything else. Without `access` the page is open, on loopback."""
+    """ASGI middleware before everything else. Without `access` the page is open, on loopback, under
+    `host` and the usual names of this machine."""
 
-    def __init__(self, app: ASGIApp, access: Access | None) -> None:
+    def __init__(self, app: ASGIApp, access: Access | None, host: str) -> None:
         self.app, self._access = app, access
+        self._hosts = _LOOPBACK | {host}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -116,7 +117,7 @@ class Gate:
 
     async def _refusal(self, request: Request) -> Response | None:
         headers = request.headers
-        if self._access is None and _host(headers) not in _LOOPBACK:
+        if self._access is None and _host(headers) not in self._hosts:
             return PlainTextResponse("This page is for this machine alone.", 403)
         if request.method not in _UNCHANGING and not _same_origin(headers):
             return PlainTextResponse("Only the page itself may change something.", 403)
@@ -126,7 +127,7 @@ class Gate:
             return None
         if request.url.path == ENTRANCE:
             return await self._entrance(request, self._access)
-        if self._access.knows(_token(headers)):
+        if self._access.knows(_token(request)):
             return None
         return PlainTextResponse(
             "Open the link that the terminal of vigil shows; it lets one browser in.", 401
@@ -136,10 +137,13 @@ class Gate:
         # A program that looks at links in advance must not use this one up: it takes a button.
         if request.method != "POST":
             return None
-        size = request.headers.get("content-length", "")
-        if not size.isdecimal() or len(size) > 4 or int(size) > MOST_FORM:
+        try:
+            async with asyncio.timeout(FORM_S):
+                body = await _form(request)
+        except (TimeoutError, ClientDisconnect):
+            return PlainTextResponse("The form did not come.", 408)
+        if body is None:
             return PlainTextResponse("That is no link.", 413)
-        body = await request.body()
         key = parse_qs(body.decode("ascii", "replace")).get("key", [""])[0]
         token = access.enter(key)
         if token is None:
@@ -148,9 +152,19 @@ class Gate:
             )
         response = RedirectResponse("/", 303)
         response.set_cookie(
-            COOKIE, token, max_age=round(SESSION_S), httponly=True, samesite="strict"
+            _cookie(request), token, max_age=round(SESSION_S), httponly=True, samesite="strict"
         )
         return response
+
+
+async def _form(request: Request) -> bytes | None:
+    """The body, or None for one that is too large, whatever length it claims."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_FORM:
+            return None
+    return body
 
 
 def _host(headers: Headers) -> str:
@@ -168,9 +182,13 @@ def _same_origin(headers: Headers) -> bool:
     return origin is None or origin.partition("://")[2] == headers.get("host")
 
 
-def _token(headers: Headers) -> str | None:
+def _cookie(request: Request) -> str:
+    return COOKIE.format(port=request.scope["server"][1])
+
+
+def _token(request: Request) -> str | None:
     try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        cookie = SimpleCookie(request.headers.get("cookie", "")).get(_cookie(request))
     except CookieError:
         return None
     return None if cookie is None else cookie.value

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from pipeline.errors import StoreError
@@ -23,6 +23,8 @@ from pipeline.web.views import cameras_view
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.25
+RETRY_MS = 2000
+"""A page that lost its connection waits so long."""
 MOST_PAGES = 64
 BEHIND = 200
 """A page that is so many messages behind reads the list anew."""
@@ -31,25 +33,28 @@ router = APIRouter(include_in_schema=False)
 
 
 class Live:
-    """Follows the store for all open pages, in one task."""
+    """Follows the store for all open pages, in one task; `failed` once that has ended by itself."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, site: Site, on_alive: Callable[[], None] = lambda: None) -> None:
+        self._site, self._on_alive = site, on_alive
+        self._begun = asyncio.Event()
         self._pages: set[asyncio.Queue[ServerSentEvent | None]] = set()
         self._cameras: list[dict[str, Any]] = []
         self._sequence = -1
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.closed = False
+        self.closed = self.failed = False
 
     async def run(self) -> None:
         """Follow until cancelled."""
         self._loop = asyncio.get_running_loop()
         while not self.closed:
+            self._on_alive()
             try:
                 rows, cameras = await asyncio.to_thread(self._look)
             except StoreError as error:
                 logger.warning("%s The page waits.", error)
             else:
+                self._begun.set()
                 for row in rows:
                     self._tell(told(row))
                 if cameras != self._cameras:
@@ -76,6 +81,7 @@ class Live:
     def close(self) -> None:
         """End the streams of all pages."""
         self.closed = True
+        self._begun.set()
         for page in self._pages:
             with suppress(asyncio.QueueFull):
                 page.put_nowait(None)
@@ -93,11 +99,17 @@ class Live:
                 _begin_anew(page)
 
     async def follow(self, after: int | None) -> AsyncIterator[ServerSentEvent]:
-        """What one page is told; `after` is the sequence it has seen."""
+        """What one page is told; `after` is the sequence it has seen, None if it begins now."""
         page: asyncio.Queue[ServerSentEvent | None] = asyncio.Queue(BEHIND)
         self._pages.add(page)
         try:
-            yield ServerSentEvent(event="cameras", data=self._cameras, retry=2000)
+            # Before that nobody would tell of what comes between its look and the first here.
+            await self._begun.wait()
+            if after is None:
+                after = await asyncio.to_thread(self._site.store.outbox.newest)
+            yield ServerSentEvent(
+                event="cameras", data=self._cameras, id=str(after), retry=RETRY_MS
+            )
             for missed in await asyncio.to_thread(self._since, after):
                 yield missed
             while not self.closed and (message := await page.get()) is not None:
@@ -105,10 +117,8 @@ class Live:
         finally:
             self._pages.discard(page)
 
-    def _since(self, after: int | None) -> list[ServerSentEvent]:
+    def _since(self, after: int) -> list[ServerSentEvent]:
         """What a page missed that was away; too much of it is one word."""
-        if after is None:
-            return []
         missed = self._site.store.outbox.pending(after, BEHIND)
         if len(missed) == BEHIND or after > self._site.store.outbox.newest():
             return [ServerSentEvent(event="reset", data={})]
@@ -148,9 +158,13 @@ def _room(request: Request) -> None:
 
 @router.get("/live", response_class=EventSourceResponse, dependencies=[Depends(_room)])
 async def live(
-    request: Request, last_event_id: Annotated[str | None, Header(max_length=20)] = None
+    request: Request,
+    after: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+    last_event_id: Annotated[str | None, Header(max_length=18)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
+    """`after` is the sequence a page was made at; a browser that comes back says itself what it
+    has seen since."""
     following: Live = request.app.state.live
-    after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else None
-    async for message in following.follow(after):
+    seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
+    async for message in following.follow(seen):
         yield message

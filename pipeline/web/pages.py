@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path as FilePath
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.templating import Jinja2Templates
 from starlette.responses import Response
 
-from pipeline.types import MarkKind, State
+from pipeline.types import Event, MarkKind, State
 from pipeline.web.auth import ENTRANCE
 from pipeline.web.site import Site
 from pipeline.web.views import (
@@ -51,6 +52,8 @@ def index(
             wanted["since"], wanted["until"] = day_span(date.fromisoformat(day), site.tz)
     except (ValueError, OverflowError):
         problem = "That filter is not understood; all events are shown."
+    # Read before the events, so that what comes in between is told by the live stream.
+    sequence = site.store.outbox.newest()
     found = site.store.search(PER_PAGE + 1, before=before or None, **wanted)
     shown = found[:PER_PAGE]
     facets = site.store.facets()
@@ -58,16 +61,16 @@ def index(
         "site": site.name,
         "live": site.statuses() is not None,
         "cameras": cameras_view(site, datetime.now(UTC)),
-        "all_cameras": site.all_cameras(),
+        "all_cameras": {**facets.cameras, **site.cameras},
         "rules": facets.rules,
         "states": STATES,
         "filters": {"camera": camera, "rule": rule, "state": state, "day": day},
         "filtered": any((camera, rule, state, day)),
         "problem": problem,
-        "views": views(site, [event.id for event in shown]),
+        "views": views(site, shown),
         "older": shown[-1].id if len(found) > PER_PAGE else None,
         "first": not before,
-        "sequence": site.store.outbox.newest(),
+        "sequence": sequence,
     }
     return templates.TemplateResponse(request, "index.html", context)
 
@@ -75,6 +78,7 @@ def index(
 @router.get("/events/{event_id}")
 def page(request: Request, event_id: Id) -> Response:
     site: Site = request.app.state.site
+    sequence = site.store.outbox.newest()
     view = _view(site, event_id)
     marks = site.store.marks.of_event(event_id)
     context = {
@@ -83,7 +87,7 @@ def page(request: Request, event_id: Id) -> Response:
         "cameras": cameras_view(site, datetime.now(UTC)),
         "versions": versions_view(site.store.versions(event_id), site.tz),
         "missed": [m for m in marks if m.kind is MarkKind.MISSED and m.undone_at is None],
-        "sequence": site.store.outbox.newest(),
+        "sequence": sequence,
     }
     return templates.TemplateResponse(request, "event.html", context)
 
@@ -100,16 +104,15 @@ def entrance(request: Request, key: Annotated[str, Query(max_length=100)] = "") 
     return templates.TemplateResponse(request, "enter.html", {"key": key})
 
 
-def views(site: Site, event_ids: list[str]) -> list[EventView]:
+def views(site: Site, events: Sequence[Event]) -> list[EventView]:
     """The events as cards, in this order."""
-    marks = site.store.marks.current(event_ids)
+    marks = site.store.marks.current([event.id for event in events])
     now = datetime.now(UTC)
-    events = (site.store.event(event_id) for event_id in event_ids)
-    return [event_view(site, e, marks.get(e.id), now) for e in events if e is not None]
+    return [event_view(site, event, marks.get(event.id), now) for event in events]
 
 
 def _view(site: Site, event_id: str) -> EventView:
-    found = views(site, [event_id])
-    if not found:
+    event = site.store.event(event_id)
+    if event is None:
         raise HTTPException(404, "There is no such event.")
-    return found[0]
+    return views(site, [event])[0]

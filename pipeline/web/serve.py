@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import uvicorn
 
-from pipeline.errors import VigilError
+from pipeline.errors import VigilError, WorkerError
 from pipeline.web.app import create_app, live_of
 from pipeline.web.auth import Access, is_loopback
+from pipeline.web.connections import MOST, QUIET_S, Connection
 from pipeline.web.site import Site
 
 logger = logging.getLogger(__name__)
@@ -30,15 +31,18 @@ def serve(
     stop: threading.Event,
     on_ready: Callable[[str], None],
     on_link: Callable[[str], None],
+    on_alive: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until `stop` is set.
 
     `on_ready` gets the address once it answers: the page's, or the link by which one browser
     enters where it is not only this machine that can reach it. `on_link` gets the next link
-    whenever one was used. Port 0 is any free one; None is 8480, or a free one if that is taken.
+    whenever one was used; `on_alive` is called a few times a second, while the page answers.
+    Port 0 is any free one; None is 8480, or a free one if that is taken.
 
     Raises:
         VigilError: the address is not this machine's, or the port is in use.
+        WorkerError: the page ended by itself.
     """
     listener = _bind(listen, port)
     base = _base(listen, listener)
@@ -51,16 +55,19 @@ def serve(
         if ready:
             on_link(first)
 
-    app = create_app(site, None if is_loopback(listen) else Access(link))
+    access = None if is_loopback(listen) else Access(link)
+    app = create_app(site, access, host=listen, on_alive=on_alive)
+    live = live_of(app)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
+            http=Connection,
             log_config=None,
             access_log=False,
             server_header=False,
             h11_max_incomplete_event_size=16 * 1024,
-            limit_concurrency=256,
-            timeout_keep_alive=30,
+            limit_concurrency=MOST,
+            timeout_keep_alive=round(QUIET_S),
             timeout_graceful_shutdown=1,
             ws="none",
         )
@@ -71,14 +78,14 @@ def serve(
     )
     thread.start()
     try:
-        while thread.is_alive() and not stop.wait(0.05 if not ready else 0.5):
+        while thread.is_alive() and not live.failed and not stop.wait(0.05 if not ready else 0.5):
             if server.started and not ready:
                 on_ready(first)
                 ready = True
         if not stop.is_set():
-            raise VigilError("The page ended by itself; see the log for why.")
+            raise WorkerError("web", "The page ended by itself; see the log for why.")
     finally:
-        live_of(app).close_soon()
+        live.close_soon()
         server.should_exit = True
         thread.join(STOP_S)
         listener.close()

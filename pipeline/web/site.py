@@ -22,7 +22,3 @@ class Site:
     tz: tzinfo | None
     cameras: Mapping[str, str]
     statuses: Callable[[], Statuses | None]
-
-    def all_cameras(self) -> dict[str, str]:
-        """Those that are configured, and those that have events; key -> name."""
-        return {**self.store.facets().cameras, **self.cameras}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
+import time
 
+from pipeline.errors import WorkerError
 from pipeline.health import Heartbeat
 from pipeline.media import LocalMedia
 from pipeline.store import Store
@@ -30,27 +31,38 @@ def run(link: Link) -> None:
     assert config is not None
     names = {key: config.camera_name(key) for key, c in config.cameras.items() if c.enabled}
 
+    beaten = 0.0
+
     def beat() -> None:
-        while not link.stopping.wait(BEAT_S):
+        nonlocal beaten
+        if time.monotonic() - beaten >= BEAT_S:
+            beaten = time.monotonic()
             link.beat(Heartbeat(pid=os.getpid()))
 
-    def next_link(url: str) -> None:
-        logger.warning("A browser has entered the page; the next one enters by %s", url)
+    def tell(url: str) -> None:
+        # Not by the log: whoever reads that is not thereby let in.
+        link.ready(url=url)
 
     with patiently(link, lambda: Store.open(config.data)) as store:
-        threading.Thread(target=beat, name="beat", daemon=True).start()
-        serve(
-            Site(
-                name=config.site,
-                store=store,
-                media=LocalMedia(config.data / "media"),
-                tz=config.tz(),
-                cameras=names,
-                statuses=lambda: link.statuses,
-            ),
-            listen=config.web.listen,
-            port=config.web.port,
-            stop=link.stopping,
-            on_ready=lambda url: link.ready(url=url),
-            on_link=next_link,
+        site = Site(
+            name=config.site,
+            store=store,
+            media=LocalMedia(config.data / "media"),
+            tz=config.tz(),
+            cameras=names,
+            statuses=lambda: link.statuses,
         )
+        try:
+            serve(
+                site,
+                listen=config.web.listen,
+                port=config.web.port,
+                stop=link.stopping,
+                on_ready=tell,
+                on_link=tell,
+                on_alive=beat,
+            )
+        except WorkerError as error:
+            # Unlike after a wrong address, starting again helps.
+            logger.error("%s", error)
+            raise SystemExit(1) from None

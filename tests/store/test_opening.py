@@ -253,3 +253,16 @@ def test_no_event_s_content_is_in_an_error(tmp_path: Path) -> None:
         with pytest.raises(StoreError) as refused:
             store.amend("e1", created(), now=NOW)
     assert "back door" not in f"{refused.value} {refused.value.__cause__}"
+
+
+def test_the_filters_of_the_page_have_their_indexes(tmp_path: Path) -> None:
+    Store.open(tmp_path / "data").close()
+    for name in ("camera", "rule", "state", "severity"):
+        with closing(sqlite3.connect(tmp_path / "data" / "vigil.db")) as raw:
+            plan = raw.execute(
+                f"EXPLAIN QUERY PLAN SELECT snapshot FROM events WHERE {name} = ?"
+                " AND id < ? ORDER BY id DESC LIMIT 25",
+                ("x", "y"),
+            ).fetchall()
+        assert f"USING INDEX events_{name} ({name}=? AND id<?)" in plan[0][3]
+        assert len(plan) == 1, "sorted by hand"

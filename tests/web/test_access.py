@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -13,7 +15,7 @@ from conftest_web import EVENT, MISSING_IMAGE, Installation, Served, served
 from happenings import NOW, asked, judged
 
 from pipeline.errors import VigilError
-from pipeline.web.auth import TRIES, TRIES_S, Access
+from pipeline.web.auth import MOST_SESSIONS, Access
 from pipeline.web.serve import serve
 
 MARKUP = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -199,6 +201,13 @@ def test_beyond_this_machine_only_a_link_lets_in_and_only_once(
         key = link.params["key"]
         large = outside.client.post("/enter", data={"key": "x" * 5000})
         assert large.status_code == 413
+
+        def endless() -> Iterator[bytes]:
+            for _ in range(20):
+                yield b"key=" + b"x" * 1000
+
+        # Whatever length it claims, or none.
+        assert outside.client.post("/enter", content=endless()).status_code == 413
         entered = outside.client.post("/enter", data={"key": key})
         assert entered.status_code == 303
         cookie = entered.headers["set-cookie"].lower()
@@ -208,25 +217,70 @@ def test_beyond_this_machine_only_a_link_lets_in_and_only_once(
         assert len(outside.links) == 2
         with httpx.Client(base_url=outside.url) as other:
             assert other.post("/enter", data={"key": key}).status_code == 403
-            assert other.get("/", headers={"cookie": "vigil=guessed"}).status_code == 401
+            guessed = f"vigil-{httpx.URL(outside.url).port}=guessed"
+            assert other.get("/", headers={"cookie": guessed}).status_code == 401
             again = httpx.URL(outside.links[1]).params["key"]
             assert other.post("/enter", data={"key": again}).status_code == 303
             assert other.get("/").status_code == 200
 
 
-def test_guessing_links_is_slowed_down_and_sessions_run_out() -> None:
+def test_who_guesses_locks_nobody_out_and_sessions_run_out() -> None:
     links: list[str] = []
     now = [0.0]
     access = Access(links.append, clock=lambda: now[0])
-    for _ in range(TRIES):
-        assert access.enter("guess") is None
-    right = links[-1].partition("key=")[2]
-    assert access.enter(right) is None
-    now[0] += TRIES_S + 1
-    token = access.enter(right)
+    assert [access.enter(f"guess {n}") for n in range(1000)] == [None] * 1000
+    token = access.enter(links[-1].partition("key=")[2])
     assert access.knows(token)
     now[0] += 40 * 86_400
     assert not access.knows(token)
+
+
+def test_the_oldest_session_makes_room_for_the_newest() -> None:
+    links: list[str] = []
+    access = Access(links.append)
+    tokens = [access.enter(links[-1].partition("key=")[2]) for _ in range(MOST_SESSIONS + 1)]
+    assert [access.knows(token) for token in tokens] == [False] + [True] * MOST_SESSIONS
+
+
+def test_two_pages_of_one_machine_leave_each_others_sessions_alone(
+    installation: Installation,
+) -> None:
+    site = installation.site()
+    with (
+        served(site, listen="0.0.0.0") as one,
+        served(site, listen="0.0.0.0") as two,
+        httpx.Client() as browser,
+    ):
+        for page in (one, two):
+            key = httpx.URL(page.links[0]).params["key"]
+            assert browser.post(f"{page.url}/enter", data={"key": key}).status_code == 303
+        assert browser.get(one.url).status_code == browser.get(two.url).status_code == 200
+
+
+def test_another_name_of_this_machine_alone_serves_its_own_page(
+    installation: Installation,
+) -> None:
+    with served(installation.site(), listen="127.0.0.2") as page:
+        assert httpx.get(page.links[0]).status_code == 200
+
+
+def test_who_connects_and_says_nothing_keeps_nobody_out(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.web.connections.QUIET_S", 0.3)
+    monkeypatch.setattr("pipeline.web.connections.MOST_PER_ADDRESS", 8)
+    with served(installation.site(), listen="0.0.0.0") as page:
+        port = httpx.URL(page.url).port
+        raws = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(8)]
+        # A word at a time is no request either.
+        raws[0].sendall(b"GET / HTTP/1.1\r\n")
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as ninth:
+            with pytest.raises(OSError, match="reset"):
+                ninth.recv(1)
+        for raw in raws:
+            assert raw.recv(1) == b""
+            raw.close()
+        assert page.get("/static/page.css").status_code == 200
 
 
 def test_a_port_in_use_or_a_foreign_address_is_one_sentence(installation: Installation) -> None:

@@ -102,6 +102,12 @@ def test_something_missed_needs_a_camera_and_a_moment(
     assert page.mark("missed", None).status_code == 422
     assert page.mark("missed", None, camera="back-door").status_code == 422
     assert page.mark("missed", None, camera="nowhere", at=NOW.isoformat()).status_code == 422
+    for at in ("0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"):
+        refused = page.mark("missed", None, camera="back-door", at=at)
+        assert refused.status_code == 422
+        assert refused.json()["detail"] == "at: a moment between 1970 and 2200 is wanted."
+    installation.happen(OTHER, camera="sold")
+    assert page.mark("missed", None, camera="sold", at=NOW.isoformat()).status_code == 201
     made = page.mark("missed", None, camera="back-door", at=NOW.isoformat(), note="a fox")
     assert made.status_code == 201
     assert made.json()["note"] == "a fox"
@@ -137,6 +143,7 @@ def test_cameras_are_as_they_were_told_unless_that_was_long_ago(
         ("/api/v1/events?limit=100000", 422),
         ("/api/v1/events?state=odd", 422),
         ("/api/v1/events?day=yesterday", 422),
+        ("/api/v1/events?day=9999-12-31", 422),
         ("/api/v1/events?camera=" + "x" * 2000, 422),
         ("/api/v1/events/" + "x" * 2000, 422),
         ("/api/v1/marks?before=99999999999999999999999", 422),

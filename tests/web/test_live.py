@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -17,11 +18,17 @@ from conftest_web import EVENT, Installation, Served, served
 from happenings import NOW, created, ended, updated
 from running import until
 
+from pipeline.errors import VigilError, WorkerError
 from pipeline.health import CameraState, CameraStatus, Statuses
+from pipeline.types import Mark
+from pipeline.web.live import BEHIND, Live
+from pipeline.web.serve import serve
 
 
 @contextmanager
-def listening(page: Served, **headers: str) -> Iterator[list[tuple[str, dict, str | None]]]:
+def listening(
+    page: Served, path: str = "/live", **headers: str
+) -> Iterator[list[tuple[str, dict, str | None]]]:
     """What a page is told: (kind, data, id), as it comes."""
     told: list[tuple[str, dict, str | None]] = []
     client = httpx.Client(base_url=page.url, timeout=httpx.Timeout(20))
@@ -30,7 +37,7 @@ def listening(page: Served, **headers: str) -> Iterator[list[tuple[str, dict, st
 
     def listen() -> None:
         try:
-            with client.stream("GET", "/live", headers=headers) as answer:
+            with client.stream("GET", path, headers=headers) as answer:
                 streams.append(answer.extensions["network_stream"])
                 assert answer.headers["content-type"].startswith("text/event-stream")
                 fields: dict[str, str] = {}
@@ -134,3 +141,70 @@ def test_the_event_of_a_page_is_shown_as_it_is_now(
     assert "going on" in card
     installation.store.amend(EVENT, ended(), now=NOW)
     assert "going on" not in page.get(f"/events/{EVENT}/card").text
+
+
+def test_what_came_between_a_page_and_its_stream_is_told(
+    installation: Installation, page: Served
+) -> None:
+    made_at = installation.store.outbox.newest()
+    installation.store.amend("e1", created(), now=NOW)
+    with listening(page, f"/live?after={made_at}") as told:
+        until(lambda: of_kind(told, "event"))
+        assert of_kind(told, "event")[0]["id"] == "e1"
+        # What a browser has seen, it says when it comes back.
+        assert told[0][2] == str(made_at)
+    with listening(page, f"/live?after={made_at}", **{"last-event-id": str(made_at + 1)}) as told:
+        installation.store.amend("e2", created(), now=NOW)
+        until(lambda: of_kind(told, "event"))
+        assert [data["id"] for data in of_kind(told, "event")] == ["e2"]
+
+
+async def test_a_page_that_reads_too_slowly_begins_anew(
+    installation: Installation, page: Served
+) -> None:
+    installation.happen()
+    mark = Mark.model_validate(page.mark("real").json())
+    live = Live(installation.site())
+    task = asyncio.create_task(live.run())
+    told = live.follow(None)
+    assert (await anext(told)).event == "cameras"
+    reading = asyncio.create_task(anext(told))
+    while not reading.done():
+        live.marked(mark)
+        await asyncio.sleep(0)
+    assert (await reading).event == "mark"
+    for _ in range(BEHIND + 2):
+        live.marked(mark)
+    await asyncio.sleep(0)
+    assert (await anext(told)).event == "reset"
+    live.close()
+    await told.aclose()
+    await task
+
+
+def test_a_page_that_follows_nothing_any_more_ends(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[Exception] = []
+
+    def serve_it() -> None:
+        try:
+            serve(
+                installation.site(),
+                listen="127.0.0.1",
+                port=0,
+                stop=threading.Event(),
+                on_ready=lambda url: None,
+                on_link=lambda url: None,
+            )
+        except VigilError as error:
+            failed.append(error)
+
+    def broken(*unused: object) -> None:
+        raise RuntimeError("of no kind that is known")
+
+    thread = threading.Thread(target=serve_it)
+    monkeypatch.setattr("pipeline.web.live.cameras_view", broken)
+    thread.start()
+    thread.join(20)
+    assert isinstance(failed[0], WorkerError)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from browser import PLAYED, chromium, open_tab
-from conftest_web import EVENT, OTHER, Installation, Served
+from conftest_web import EVENT, OTHER, Installation, Served, served
 from happenings import NOW, after, asked, clip_failed, created, judged
 from running import until
 
@@ -217,3 +218,85 @@ def test_a_phone_shows_it_without_scrolling_sideways(
     context.close()
     assert wide <= 360
     assert (sum(int(part) for part in ground[4:-1].split(",")) < 200) == (scheme == "dark")
+
+
+def test_what_happens_between_the_page_and_its_stream_appears(
+    installation: Installation, tab: Any
+) -> None:
+    def meanwhile(route: Any) -> None:
+        installation.happen()
+        route.continue_()
+
+    tab.route("**/live*", meanwhile, times=1)
+    tab.goto("/")
+    tab.wait_for_selector(f"#event-{EVENT}")
+
+
+LOOK_AWAY = """hidden => {
+  Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
+  document.dispatchEvent(new Event('visibilitychange'));
+}"""
+
+
+def test_any_number_of_tabs_is_open_and_each_catches_up_when_it_is_looked_at(
+    installation: Installation, tab: Any
+) -> None:
+    tabs = [tab] + [tab.context.new_page() for _ in range(7)]
+    for one in tabs:
+        # Browsers allow six connections: those that nobody sees must have given theirs back.
+        one.goto("/")
+        one.wait_for_selector("#cameras [data-camera]")
+        one.evaluate(LOOK_AWAY, True)
+    installation.happen()
+    tabs[0].evaluate(LOOK_AWAY, False)
+    tabs[0].wait_for_selector(f"#event-{EVENT}")
+    assert tabs[1].locator(f"#event-{EVENT}").count() == 0
+
+
+def test_a_browser_that_is_not_known_any_more_is_told_how_to_come_back(
+    installation: Installation, chromium: Any
+) -> None:
+    with served(installation.site(), listen="0.0.0.0") as page:
+        context = chromium.new_context(base_url=page.url)
+        opened = context.new_page()
+        opened.goto(httpx.URL(page.links[0]).raw_path.decode())
+        opened.click("button")
+        opened.wait_for_selector("#cameras")
+        context.clear_cookies()
+        opened.evaluate(LOOK_AWAY, True)
+        opened.evaluate(LOOK_AWAY, False)
+        opened.wait_for_selector("#connection:visible")
+        opened.wait_for_function(
+            "() => document.getElementById('connection').textContent.includes('open the link')"
+        )
+        context.close()
+
+
+def test_a_card_that_could_not_be_fetched_is_asked_for_again(
+    installation: Installation, chromium: Any, page: Served
+) -> None:
+    context = chromium.new_context(base_url=page.url)
+    opened = context.new_page()
+    opened.goto("/")
+    opened.wait_for_selector("#empty:visible")
+    opened.route("**/card", lambda route: route.fulfill(status=503), times=1)
+    installation.happen()
+    opened.wait_for_selector(f"#event-{EVENT}")
+    context.close()
+
+
+def test_a_list_that_is_open_for_weeks_does_not_grow_without_end(
+    installation: Installation, tab: Any
+) -> None:
+    tab.goto("/")
+    tab.wait_for_selector("#empty:visible")
+    ids = [f"e{number:03d}" for number in range(205)]
+    for at, event_id in enumerate(ids):
+        installation.store.amend(event_id, created(), now=NOW)
+        if at % 100 == 99:
+            tab.wait_for_selector(f"#event-{event_id}")
+    tab.wait_for_selector(f"#event-{ids[-1]}")
+    assert tab.locator(".card").count() == 200
+    tab.click("#older a")
+    tab.wait_for_selector(f"#event-{ids[4]}")
+    assert tab.locator(".card").count() == 5

@@ -30,7 +30,8 @@ export function current() {
 
 export async function fragment(path) {
   const answer = await fetch(path, { headers: { accept: "text/html" } });
-  if (!answer.ok) return null;
+  if (answer.status === 404) return null;
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   return page;
 }

@@ -6,25 +6,78 @@ import { connectPlayers } from "./player.js";
 const list = document.getElementById("events");
 const news = document.getElementById("news");
 const waiting = new Map(); // cards that arrived while somebody was reading further down
+const lost = document.getElementById("connection");
+const LOST = lost.textContent;
+const ENTER = "vigil does not know this browser any more; open the link that its terminal shows.";
+const MOST_CARDS = 200; // of a list that is left open for weeks
+
+// A browser opens six connections to a page at most: a tab that nobody sees gives its own back,
+// and is told what it missed when it is looked at again.
+let stream = null;
+let seen = document.body.dataset.sequence;
+let later;
 
 export function follow() {
-  const stream = new EventSource("/live");
-  const lost = document.getElementById("connection");
-  stream.addEventListener("open", () => { lost.hidden = true; });
-  stream.addEventListener("error", () => { lost.hidden = false; });
-  stream.addEventListener("event", (message) => changed(JSON.parse(message.data)));
-  stream.addEventListener("cameras", (message) => cameras(JSON.parse(message.data)));
-  stream.addEventListener("mark", (message) => marked(JSON.parse(message.data)));
-  stream.addEventListener("reset", () => location.reload());
   news?.addEventListener("click", () => { arrive(); scrollTo({ top: 0 }); });
-  addEventListener("pagehide", () => stream.close());
+  addEventListener("pagehide", disconnect);
+  addEventListener("pageshow", connect);
+  document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
+  connect();
+}
+
+function connect() {
+  clearTimeout(later);
+  if (stream || document.hidden) return;
+  stream = new EventSource(`/live?after=${encodeURIComponent(seen)}`);
+  stream.addEventListener("open", () => { lost.hidden = true; });
+  stream.addEventListener("error", broken);
+  hear("event", changed);
+  hear("cameras", cameras);
+  hear("mark", marked);
+  stream.addEventListener("reset", () => location.reload());
+}
+
+function disconnect() {
+  clearTimeout(later);
+  stream?.close();
+  stream = null;
+}
+
+function hear(kind, act) {
+  stream.addEventListener(kind, (message) => {
+    seen = message.lastEventId;
+    act(JSON.parse(message.data));
+  });
+}
+
+// A connection that breaks is made again by the browser; one that was refused is not.
+async function broken() {
+  if (stream?.readyState === EventSource.CLOSED) {
+    disconnect();
+    later = setTimeout(connect, 5000);
+    const answer = await fetch("/api/v1/cameras").catch(() => null);
+    lost.textContent = answer?.status === 401 ? ENTER : LOST;
+  }
+  lost.hidden = false;
 }
 
 const turns = new Map(); // one after the other for each event, so that the newest version stays
 
 function changed(event) {
-  const before = turns.get(event.id) ?? Promise.resolve();
-  turns.set(event.id, before.then(() => refresh(event)).catch(() => {}));
+  const turn = (turns.get(event.id) ?? Promise.resolve()).then(() => patiently(event));
+  turns.set(event.id, turn);
+  turn.then(() => { if (turns.get(event.id) === turn) turns.delete(event.id); });
+}
+
+async function patiently(event) {
+  for (const pause of [1000, 4000, 16000]) {
+    try {
+      await refresh(event);
+      return;
+    } catch {
+      await new Promise((done) => setTimeout(done, pause));
+    }
+  }
 }
 
 async function refresh(event) {
@@ -60,9 +113,26 @@ function insert(card) {
   list.insertBefore(card, after ?? null);
   connectPlayers(card);
   document.getElementById("empty").hidden = true;
+  trim();
+}
+
+// The oldest cards go, and "Older events" begins where the list ends then.
+function trim() {
+  if (list.children.length <= MOST_CARDS) return;
+  while (list.children.length > MOST_CARDS) list.lastElementChild.remove();
+  const older = document.getElementById("older");
+  const link = older.querySelector("a");
+  const to = new URL(link.href);
+  to.searchParams.set("before", list.lastElementChild.dataset.event);
+  link.href = to;
+  older.hidden = false;
 }
 
 function arrive() {
+  if (waiting.size > MOST_CARDS) {
+    location.reload();
+    return;
+  }
   for (const card of waiting.values()) insert(card);
   waiting.clear();
   news.hidden = true;
