@@ -145,7 +145,8 @@ def test_an_older_database_is_brought_up_with_what_events_are_looked_up_by(
     engine = create_engine(f"sqlite:///{folder / 'vigil.db'}")
     with closing(sqlite3.connect(folder / "vigil.db")) as raw, raw:
         raw.execute("DROP TABLE marks")
-        raw.execute("DROP INDEX events_started")
+        for index in ("started", "camera", "rule", "state", "severity"):
+            raw.execute(f"DROP INDEX events_{index}")
         for column in ("rule", "severity", "started"):
             raw.execute(f"ALTER TABLE events DROP COLUMN {column}")
     with engine.begin() as connection:

@@ -261,7 +261,7 @@ def test_a_browser_that_is_not_known_any_more_is_told_how_to_come_back(
         opened = context.new_page()
         opened.goto(httpx.URL(page.links[0]).raw_path.decode())
         opened.click("button")
-        opened.wait_for_selector("#cameras")
+        opened.wait_for_function("() => document.querySelector('.filters button')?.hidden")
         context.clear_cookies()
         opened.evaluate(LOOK_AWAY, True)
         opened.evaluate(LOOK_AWAY, False)
