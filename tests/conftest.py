@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -15,6 +17,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 _notes = Path(tempfile.mkdtemp(prefix="vigil-test-")) / "connections"
+atexit.register(shutil.rmtree, _notes.parent, ignore_errors=True)
 os.environ[network_guard.NOTES] = str(_notes)
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(TESTS / "guard"), os.environ.get("PYTHONPATH")])

@@ -262,6 +262,7 @@ def test_a_browser_that_is_not_known_any_more_is_told_how_to_come_back(
         opened.goto(httpx.URL(page.links[0]).raw_path.decode())
         opened.click("button")
         opened.wait_for_function("() => document.querySelector('.filters button')?.hidden")
+        entered = context.cookies()
         context.clear_cookies()
         opened.evaluate(LOOK_AWAY, True)
         opened.evaluate(LOOK_AWAY, False)
@@ -269,6 +270,9 @@ def test_a_browser_that_is_not_known_any_more_is_told_how_to_come_back(
         opened.wait_for_function(
             "() => document.getElementById('connection').textContent.includes('open the link')"
         )
+        # And when it is known again, it comes back by itself.
+        context.add_cookies(entered)
+        opened.wait_for_selector("#connection", state="hidden")
         context.close()
 
 
