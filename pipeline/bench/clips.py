@@ -55,6 +55,7 @@ def measure_clips(film: Path, *, seconds: float, rounds: int) -> dict[str, Any]:
         raw = work / "raw.mp4"
         whole = looked[0].captured_at, looked[-1].captured_at
         made = cut(Footage(work / CAMERA).pieces(*whole), raw)
+        assert made is not None
         cut_s = time.perf_counter() - began
         began = time.perf_counter()
         draw(raw, made, work / "annotated.mp4")

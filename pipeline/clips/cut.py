@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +62,14 @@ class Cut(Wire):
         return min(max(0.0, offset + (at - base).total_seconds()), self.duration_s)
 
 
-def cut(pieces: Sequence[Piece], out: Path) -> Cut:
+def cut(
+    pieces: Sequence[Piece], out: Path, should_stop: Callable[[], bool] = lambda: False
+) -> Cut | None:
     """Write the pieces one after the other into an MP4 file.
 
     Packets are taken as they are where browsers play them and all pieces are alike; else the whole
-    is encoded anew, in H.264.
+    is encoded anew, in H.264, which can take minutes. `should_stop` is asked at every packet;
+    None, and no file, is what remains when it says so.
 
     Raises:
         ClipError: there are no pictures, they cannot be decoded, or the disk takes no file.
@@ -74,12 +78,16 @@ def cut(pieces: Sequence[Piece], out: Path) -> Cut:
         raise ClipError(
             "No video of that time was kept; was the camera away?", ClipReason.NOT_RECORDED
         )
+    pieces = [replace(one, read=partial(_watched, one.read, should_stop)) for one in pieces]
     first = pieces[0].stream
     alike = all(_alike(piece.stream, first) for piece in pieces)
     copied = alike and (first.codec, first.pixel_format or "yuv420p") in _PLAYED
     try:
         with _writing(out) as container:
             made = _copy(container, pieces) if copied else _transcode(container, pieces)
+    except _Stopped:
+        out.unlink(missing_ok=True)
+        return None
     except BaseException:
         out.unlink(missing_ok=True)
         raise
@@ -95,6 +103,19 @@ def cut(pieces: Sequence[Piece], out: Path) -> Cut:
         transcoded=not copied,
         looks=tuple(made.looks),
     )
+
+
+class _Stopped(Exception):
+    """Whoever wanted the clip wants it no longer."""
+
+
+def _watched(
+    read: Callable[[], Iterator[EncodedPacket]], should_stop: Callable[[], bool]
+) -> Iterator[EncodedPacket]:
+    for packet in read():
+        if should_stop():
+            raise _Stopped
+        yield packet
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import tempfile
 from collections import Counter
@@ -58,6 +59,8 @@ class Cutting:
     worker: str
     full: Callable[[], bool] = lambda: False
     """Whether the disk of the video has no room, so that none is kept."""
+    should_stop: Callable[[], bool] = lambda: False
+    """Asked all the while: a clip that is encoded anew can take minutes."""
     counters: Counter[str] = field(default_factory=Counter)
     problem: str | None = None
     _reels: dict[str, _Reel] = field(default_factory=dict)
@@ -125,20 +128,30 @@ class Cutting:
             # The disk that takes no clip is full, or fails as a full one does.
             self._failed(job, ClipError(str(error), ClipReason.DISK_FULL, passing=True), now)
         else:
+            if ready is None:
+                self.store.jobs.release(job, retry_at=now)
+                return
             self.store.amend(event.id, ready, now=now)
             self.counters["clips"] += 1
             self.problem = None
             if ready.final and not job.footage.annotated:
                 forget_first(self.media, event.id)
 
-    def _clip(self, job: Job, event: Event) -> EventClipReady:
-        """Raises: ClipError: there is none; StoreError: it cannot be stored."""
+    def _clip(self, job: Job, event: Event) -> EventClipReady | None:
+        """The clip, or None when it was stopped.
+
+        Raises:
+            ClipError: there is none.
+            StoreError: it cannot be stored.
+        """
         footage = job.footage
         end = _end(job.kind, event, job)
         pieces = self._reels[event.camera].footage.pieces(footage.begin, end)
         with work_folder(self.work) as folder:
             raw = folder / "clip.mp4"
-            made = cut(pieces, raw)
+            made = cut(pieces, raw, self.should_stop)
+            if made is None:
+                return None
             # Another name for another content: whoever watches the first clip goes on with it.
             name = FIRST if job.kind is JobKind.CUT_FIRST else "clip"
             keys = _Keys(event.id, name)
@@ -204,15 +217,16 @@ class Cutting:
 
 @contextmanager
 def work_folder(parent: Path) -> Iterator[Path]:
-    """A folder that is gone afterwards. Raises: ClipError: the disk is full."""
+    """A folder that is gone afterwards. Raises: ClipError: the disk is full, or fails."""
     try:
         with tempfile.TemporaryDirectory(dir=parent, prefix="clip-") as folder:
             yield Path(folder)
     except OSError as error:
-        reason = ClipReason.DISK_FULL
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise ClipError(
-            f"Clips cannot be made in {parent} ({error.strerror}); free some space on its disk.",
-            reason,
+            f"Clips cannot be made in {parent} ({error.strerror or error}); "
+            + ("free some space on its disk." if full else "check its disk."),
+            ClipReason.DISK_FULL if full else ClipReason.ATTEMPTS,
             passing=True,
         ) from error
 

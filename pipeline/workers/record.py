@@ -53,6 +53,16 @@ def run(link: Link) -> None:
         beat_at = sweep_at = 0.0
         problem: str | None = None
         busy = False
+
+        def beat() -> bool:
+            """Be heard, also in the middle of a clip; whether that is to be given up."""
+            nonlocal beat_at
+            if time.monotonic() >= beat_at:
+                beat_at = time.monotonic() + BEAT_S
+                _beat(link, store, cutting, drawing, problem)
+            return link.stopping.is_set()
+
+        cutting.should_stop = beat
         while not link.stopping.wait(0.0 if busy else POLL_S):
             now, monotonic = datetime.now(UTC), time.monotonic()
             try:
@@ -63,9 +73,9 @@ def run(link: Link) -> None:
                 problem = cutting.problem
             except StoreError as error:
                 busy, problem = False, str(error)
-            if monotonic >= beat_at:
-                beat_at = monotonic + BEAT_S
-                _beat(link, store, cutting, drawing, problem)
+            except OSError as error:
+                busy, problem = False, f"No room can be made on the disk: {error}."
+            beat()
         drawing.stop(LAST_S / 2)
         _cut_what_is_left(cutting)
 
@@ -112,6 +122,7 @@ def _beat(
 def _cut_what_is_left(cutting: Cutting) -> None:
     """The watching has ended, so no more video will come: nothing is waited for."""
     until = time.monotonic() + LAST_S
+    cutting.should_stop = lambda: time.monotonic() >= until
     try:
         while time.monotonic() < until and cutting.step(
             datetime.now(UTC), time.monotonic(), last=True

@@ -186,3 +186,33 @@ def test_a_poster_is_the_picture_of_its_moment(tmp_path: Path) -> None:
 def test_pictures_are_scaled_down_only_to_even_sides() -> None:
     assert within((1920, 1080), 640, 1080) == (640, 360)
     assert within((101, 77), 640, 480) == (100, 76)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_a_cut_that_nobody_wants_any_more_stops_and_leaves_nothing(
+    tmp_path: Path, codec: str
+) -> None:
+    kept = packets_of(film_of(tmp_path / "film.mp4", codec))
+    pieces = pieces_of(kept, tmp_path / "cam", 0, 9)
+    asked: list[bool] = []
+
+    def should_stop() -> bool:
+        asked.append(len(asked) == 20)
+        return asked[-1]
+
+    assert cut(pieces, tmp_path / "clip.mp4", should_stop) is None
+    assert len(asked) == 21
+    assert not (tmp_path / "clip.mp4").exists()
+
+
+def test_packets_whose_times_go_back_between_pieces_still_make_a_clip(tmp_path: Path) -> None:
+    # With B-frames the decoding time of a second piece begins before the end of the first.
+    kept = packets_of(film_of(tmp_path / "film.mp4", "libx264", bframes=3))
+    (piece,) = pieces_of(kept, tmp_path / "cam", 0, 9)
+    made = cut([piece, piece, piece], tmp_path / "clip.mp4")
+    assert made is not None
+    assert not made.transcoded
+    assert len(shades(tmp_path / "clip.mp4")) == 180
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        dts = [packet.dts for packet in container.demux(video=0) if packet.size]
+    assert all(a < b for a, b in pairwise(dts))

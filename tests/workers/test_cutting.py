@@ -212,3 +212,25 @@ def test_what_ends_its_worker_every_time_is_given_up_in_a_sentence(
     event = scene.step(now=scene.started + timedelta(hours=1))
     assert event.clip_reason is ClipReason.ATTEMPTS
     assert scene.cutting.waiting() == []
+
+
+def test_a_cut_that_is_stopped_is_made_later(kept: Kept, tmp_path: Path) -> None:
+    scene = Scene(kept, tmp_path, until_s=39)
+    scene.end(14)
+    scene.cutting.should_stop = lambda: True
+    assert scene.step().clip is None
+    assert list((tmp_path / "work").iterdir()) == []
+    scene.cutting.should_stop = lambda: False
+    assert scene.step().clip is not None
+
+
+def test_a_disk_that_fails_is_not_called_full(kept: Kept, tmp_path: Path) -> None:
+    scene = Scene(kept, tmp_path, until_s=39)
+    scene.end(14)
+    (tmp_path / "work").rmdir()
+    event = scene.step()
+    assert event.clip_reason is ClipReason.ATTEMPTS
+    assert event.clip_error is not None
+    assert event.clip_error.endswith("check its disk.")
+    (tmp_path / "work").mkdir()
+    assert scene.step(now=scene.started + 60 * SECOND).clip is not None
