@@ -191,13 +191,18 @@ class Jobs:
             for row in rows
         ]
 
-    def release(self, job: Job, *, retry_at: datetime, reason: str | None = None) -> bool:
+    def release(
+        self, job: Job, *, retry_at: datetime, reason: str | None = None, counts: bool = True
+    ) -> bool:
         """Give the job back, to be taken again from `retry_at` on; False if the lease was lost.
 
         `reason` is a code that becomes the event's `state_reason` if nobody has more luck; without
-        one, that of an earlier release stands.
+        one, that of an earlier release stands. An attempt that was broken off and says nothing
+        about the job is not to be counted.
         """
-        told = {} if reason is None else {"reason": reason}
+        told: dict[str, object] = {} if reason is None else {"reason": reason}
+        if not counts:
+            told["attempts"] = job.attempt - 1
         with self._database.write() as connection:
             return _change(
                 connection, job, worker=None, leased_until=None, not_before=retry_at, **told

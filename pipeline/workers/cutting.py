@@ -129,7 +129,7 @@ class Cutting:
             self._failed(job, ClipError(str(error), ClipReason.DISK_FULL, passing=True), now)
         else:
             if ready is None:
-                self.store.jobs.release(job, retry_at=now)
+                self.store.jobs.release(job, retry_at=now, counts=False)
                 return
             self.store.amend(event.id, ready, now=now)
             self.counters["clips"] += 1

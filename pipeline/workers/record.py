@@ -52,30 +52,28 @@ def run(link: Link) -> None:
         link.ready()
         beat_at = sweep_at = 0.0
         problem: str | None = None
+        no_room: str | None = None
         busy = False
 
-        def beat() -> bool:
-            """Be heard, also in the middle of a clip; whether that is to be given up."""
-            nonlocal beat_at
+        def stopping() -> bool:
+            """Make room and be heard, also in the middle of a clip; whether to give that up."""
+            nonlocal beat_at, sweep_at, no_room
+            if time.monotonic() >= sweep_at:
+                sweep_at = time.monotonic() + SWEEP_S
+                no_room = _sweep(retention, store)
             if time.monotonic() >= beat_at:
                 beat_at = time.monotonic() + BEAT_S
-                _beat(link, store, cutting, drawing, problem)
+                _beat(link, store, cutting, drawing, problem or no_room)
             return link.stopping.is_set()
 
-        cutting.should_stop = beat
+        cutting.should_stop = stopping
         while not link.stopping.wait(0.0 if busy else POLL_S):
-            now, monotonic = datetime.now(UTC), time.monotonic()
             try:
-                busy = cutting.step(now, monotonic)
-                if monotonic >= sweep_at:
-                    sweep_at = monotonic + SWEEP_S
-                    _sweep(retention, store, now)
+                busy = cutting.step(datetime.now(UTC), time.monotonic())
                 problem = cutting.problem
             except StoreError as error:
                 busy, problem = False, str(error)
-            except OSError as error:
-                busy, problem = False, f"No room can be made on the disk: {error}."
-            beat()
+            stopping()
         drawing.stop(LAST_S / 2)
         _cut_what_is_left(cutting)
 
@@ -95,15 +93,22 @@ def _empty(work: Path) -> None:
         ) from None
 
 
-def _sweep(retention: Retention, store: Store, now: datetime) -> None:
-    """Make room, but not of what a clip is still to be made of."""
-    open_work = store.jobs.waiting([JobKind.CUT, JobKind.DRAW])
+def _sweep(retention: Retention, store: Store) -> str | None:
+    """Make room, but not of what a clip is still to be made of; gives why it cannot be made."""
     needed: dict[str, datetime] = {}
-    for waiting in open_work:
-        if waiting.kind is JobKind.CUT:
-            camera, begin = waiting.event.camera, waiting.footage.begin
-            needed[camera] = min(begin, needed.get(camera, begin))
-    retention.sweep(now, needed, frozenset(waiting.event.id for waiting in open_work))
+    try:
+        open_work = store.jobs.waiting([JobKind.CUT, JobKind.DRAW])
+        for waiting in open_work:
+            if waiting.kind is JobKind.CUT:
+                camera, begin = waiting.event.camera, waiting.footage.begin
+                needed[camera] = min(begin, needed.get(camera, begin))
+        unfinished = frozenset(waiting.event.id for waiting in open_work)
+        retention.sweep(datetime.now(UTC), needed, unfinished)
+    except StoreError as error:
+        return str(error)
+    except OSError as error:
+        return f"No room can be made on the disk ({error.strerror or error}); check it."
+    return None
 
 
 def _beat(

@@ -249,6 +249,52 @@ def test_a_disk_that_is_too_slow_costs_whole_groups_of_pictures_and_holds_up_nob
     assert next(pieces[1].read()).keyframe
 
 
+def test_after_a_gap_nothing_is_taken_before_the_next_keyframe(
+    kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.clips.segments.QUEUED_PACKETS", 15)
+    writer = SegmentWriter(tmp_path / "cam")  # its thread is not running yet
+    for stream, packet in kept.items[:16]:
+        writer.take(stream, packet)
+    # There is room again, in the middle of a group of pictures.
+    monkeypatch.setattr("pipeline.clips.segments.QUEUED_PACKETS", 1000)
+    for stream, packet in kept.items[16:40]:
+        writer.take(stream, packet)
+    assert writer.dropped["segment_queue"] == 5
+    writer.start()
+    writer.close(30)
+    pieces = Footage(tmp_path / "cam").pieces(*whole(Footage(tmp_path / "cam")))
+    assert [len(list(piece.read())) for piece in pieces] == [15, 20]
+
+
+def test_decoding_times_that_repeat_are_kept_rising(tmp_path: Path) -> None:
+    sent = packets_of(film_of(tmp_path / "film.mp4", "libx264"))
+    odd = [
+        (stream, replace(packet, pts=packet.pts, dts=0 if number % 5 else packet.dts))
+        for number, (stream, packet) in enumerate(sent.items)
+    ]
+    footage = write(Kept(odd), tmp_path / "cam", segment_s=100.0)
+    (segment,) = footage.segments()
+    with av.open(str(segment.path)) as container:
+        times = [packet.dts for packet in container.demux(video=0) if packet.size]
+    assert len(times) == 80
+    assert all(a < b for a, b in itertools.pairwise(times))
+
+
+def test_the_index_names_no_packet_that_cannot_be_read_yet(kept: Kept, tmp_path: Path) -> None:
+    writer = SegmentWriter(tmp_path / "cam")
+    writer.start()
+    footage = Footage(tmp_path / "cam")
+    for number, (stream, packet) in enumerate(kept.items[:95]):
+        writer.take(stream, packet)
+        if number % 10 == 9:
+            until(lambda: not writer._queue)
+            for piece in footage.pieces(kept.begin, kept.packets[-1].captured_at):
+                named = sum(len(s.index.read_text().splitlines()) - 1 for s in footage.segments())
+                assert len(list(piece.read())) >= named - 1
+    writer.close(30)
+
+
 def test_a_small_film_of_a_square_is_small_on_the_disk_too(tmp_path: Path) -> None:
     sent = packets_of(make_film(tmp_path / "film.mp4", frames=100))
     footage = write(sent, tmp_path / "cam")

@@ -142,6 +142,16 @@ def test_media_go_by_age_and_size_but_not_those_of_an_unfinished_clip(tmp_path: 
     assert disk.events() == ["e0", "e4", "e5"]
 
 
+def test_the_newest_segment_stays_whatever_its_age_and_size(tmp_path: Path) -> None:
+    # It may be the one that is being written.
+    disk = Disk(tmp_path, video_gb=1e-9)
+    disk.segments(3)
+    disk.room = 0
+    disk.sweep()
+    assert disk.kept() == 1
+    assert (tmp_path / "video" / "door" / f"{stamp(NOW)}-aa.mp4").exists()
+
+
 def test_media_that_cannot_be_removed_stop_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

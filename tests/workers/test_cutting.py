@@ -220,6 +220,8 @@ def test_a_cut_that_is_stopped_is_made_later(kept: Kept, tmp_path: Path) -> None
     scene.cutting.should_stop = lambda: True
     assert scene.step().clip is None
     assert list((tmp_path / "work").iterdir()) == []
+    for _ in range(10):  # twice as often as a clip is tried that ends its worker
+        scene.step()
     scene.cutting.should_stop = lambda: False
     assert scene.step().clip is not None
 
