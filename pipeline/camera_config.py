@@ -4,47 +4,55 @@ kept of its video."""
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import (
-    BaseModel,
+    AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
-    FieldSerializationInfo,
     SecretStr,
-    field_serializer,
-    field_validator,
     model_validator,
 )
 
 from pipeline.redact import redact
+from pipeline.rule_config import DEFAULT_RULES, Key, Rule, Section
 from pipeline.types import Severity, Zone
-
-Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-"""A name used in addresses: lower-case letters, digits, - and _."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class Section(BaseModel):
-    """Base of every part of the configuration."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
-
-    @field_serializer("*", when_used="json", check_fields=False)
-    def _reveal(self, value: Any, info: FieldSerializationInfo) -> Any:
-        """Secrets stay hidden unless the writer says otherwise (to hand them to a worker)."""
-        if isinstance(value, SecretStr) and (info.context or {}).get("reveal"):
-            return value.get_secret_value()
-        return value
-
-
 def readable(key: str) -> str:
     return key.replace("-", " ").replace("_", " ")
+
+
+def _with_an_area(value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    (x0, y0), *others = value
+    if all(
+        abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)) < 1e-6
+        for (x1, y1), (x2, y2) in pairwise(others)
+    ):
+        raise ValueError("the points lie on one line and enclose nothing")
+    return value
+
+
+Polygon = Annotated[
+    tuple[tuple[Fraction, Fraction], ...], Field(min_length=3), AfterValidator(_with_an_area)
+]
+
+
+def _address(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().strip():
+        raise ValueError("write the address of a camera, a film's path or webcam:N")
+    try:
+        urlsplit(value.get_secret_value())
+    except ValueError:
+        raise ValueError("this is not the address of a camera") from None
+    return value
+
+
+Address = Annotated[SecretStr, AfterValidator(_address)]
 
 
 class Detect(Section):
@@ -65,56 +73,12 @@ class ZoneSection(Section):
 
     name: str | None = None
     """What people read, such as "the front step"."""
-    polygon: Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3)]
+    polygon: Polygon
     """At least three [x, y] points, in fractions 0..1 of the picture's width and height."""
-
-    @field_validator("polygon")
-    @classmethod
-    def _has_an_area(
-        cls, value: tuple[tuple[float, float], ...]
-    ) -> tuple[tuple[float, float], ...]:
-        (x0, y0), *others = value
-        if all(
-            abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)) < 1e-6
-            for (x1, y1), (x2, y2) in pairwise(others)
-        ):
-            raise ValueError("the points lie on one line and enclose nothing")
-        return value
 
 
 def _zone(value: Any) -> Any:
     return {"polygon": value} if isinstance(value, list | tuple) else value
-
-
-class RuleBase(Section):
-    zone: str | None = None
-    """A zone of this camera; without one the whole picture counts."""
-    labels: Annotated[tuple[str, ...], Field(min_length=1)] = ("person",)
-    """Which of the detected classes count."""
-    severity: Severity = Severity.NOTICE
-    """How much its events matter; part of their Pub/Sub channel."""
-    question: str | None = None
-    """What the vision-language model is asked, answerable by Yes or No; the rule has its own."""
-    verify: Literal["none", "model"] = "model"
-    """Whether a configured model is asked about this rule's events."""
-
-
-class ZoneRule(RuleBase):
-    """Something of these labels is in the zone, or in the picture."""
-
-    type: Literal["zone"] = "zone"
-
-
-class LoiterRule(RuleBase):
-    """Something of these labels stays in the zone, or in the picture, for longer than allowed."""
-
-    type: Literal["loiter"]
-    seconds: Annotated[float, Field(gt=0, le=86_400)] = 30.0
-    """How long it may stay."""
-
-
-Rule = Annotated[ZoneRule | LoiterRule, Field(discriminator="type")]
-DEFAULT_RULES: dict[str, Any] = {"person": ZoneRule()}
 
 
 class Record(Section):
@@ -134,11 +98,30 @@ class Record(Section):
     """Whether all video is kept, not only that of events."""
     keep_hours: Annotated[float, Field(gt=0, le=8760)] = 24.0
     """How long, where all is kept."""
+    source: Address | None = None
+    """The camera's full stream, of which clips are made, if `source` is a small one to detect in;
+    the account is the same."""
 
     @property
     def wanted(self) -> bool:
         """Whether any video is kept at all."""
         return self.clips or self.continuous
+
+
+class Health(Section):
+    """When a camera counts as lost, and who hears of it."""
+
+    open_timeout_s: Annotated[float, Field(ge=1, le=120)] = 10.0
+    """A camera that has not answered for so long is unreachable."""
+    read_timeout_s: Annotated[float, Field(ge=1, le=120)] = 10.0
+    """A camera that is connected and has sent no picture for so long is stalled."""
+    offline_after_s: Annotated[float, Field(ge=0, le=86_400)] = 20.0
+    """A camera that has been away for so long is told of, once, by an event `camera.offline`."""
+    frozen_after_s: Annotated[float, Field(ge=5, le=86_400)] | None = 60.0
+    """A camera that has sent nothing but the same pictures for so long is told of by an event
+    `camera.frozen`; null for never."""
+    severity: Severity = Severity.NOTICE
+    """How much these events matter; part of their Pub/Sub channel."""
 
 
 class CameraDefaults(Section):
@@ -150,40 +133,48 @@ class CameraDefaults(Section):
     """The rules of cameras that have none of their own."""
     record: Record = Record()
     """What is kept of the video."""
+    health: Health = Health()
+    """When a camera counts as lost."""
 
 
 class Camera(Section):
     """One camera."""
 
-    source: SecretStr
-    """rtsp://, rtsps://, http:// or https:// address, file path, or webcam:N."""
+    source: Address
+    """rtsp://, rtsps://, http:// or https:// address, path of a film or of a folder of films, or
+    webcam:N or webcam:NAME."""
     user: str | None = None
     """User name, if not in the address."""
     password: SecretStr | None = None
     """Password, if not in the address; ${NAME} takes it from the environment."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    """How an RTSP camera sends its video: within the connection, or beside it, where lost packets
+    stay lost."""
+    verify_tls: bool = False
+    """Whether the certificate of an rtsps:// or https:// camera must be one that this machine, or
+    `tls_ca`, trusts; most cameras have one of their own making."""
+    tls_ca: Path | None = None
+    """File of the certificates (PEM) that sign the camera's, for `verify_tls`."""
+    decoder: str | None = None
+    """A hardware decoder by FFmpeg's name, such as vaapi, cuda or qsv, or `auto` for the first that
+    works; the processor decodes where it does not."""
     name: str | None = None
     """What people read, such as "the back door"."""
     enabled: bool = True
     """Whether it is watched."""
     detect: Detect = Detect()
     """What is looked for, and how often."""
-    zones: dict[Key, Annotated[ZoneSection, BeforeValidator(_zone)]] = {}
+    zones: dict[Key, Annotated[ZoneSection, BeforeValidator(_zone)]] = Field(default={})
     """Regions of the picture, by name."""
     rules: Annotated[dict[Key, Rule], Field(min_length=1)] = DEFAULT_RULES
     """What makes an event, by name; a person anywhere if none is given."""
+    masks: tuple[Polygon, ...] = ()
+    """Regions that nobody may see, each a list of [x, y] points like a zone's: black for the
+    detector and the model, on the page and in annotated clips."""
     record: Record = Record()
     """What is kept of the video."""
-
-    @field_validator("source")
-    @classmethod
-    def _sourcereadable(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().strip():
-            raise ValueError("write the address of a camera, a film's path or webcam:N")
-        try:
-            urlsplit(value.get_secret_value())
-        except ValueError:
-            raise ValueError("this is not the address of a camera") from None
-        return value
+    health: Health = Health()
+    """When it counts as lost."""
 
     @model_validator(mode="after")
     def _account_whole(self) -> Self:
@@ -215,7 +206,14 @@ class Camera(Section):
 
     def address(self) -> str:
         """The source with its account, to open it; holds the password."""
-        source = self.source.get_secret_value()
+        return self._with_account(self.source)
+
+    def record_address(self) -> str | None:
+        """As `address`, of the stream that is only recorded, if there is one."""
+        return None if self.record.source is None else self._with_account(self.record.source)
+
+    def _with_account(self, address: SecretStr) -> str:
+        source = address.get_secret_value()
         if self.user is None or "://" not in source:
             return source
         parts = urlsplit(source)

@@ -19,17 +19,13 @@ from pipeline.camera_config import (
     Camera,
     CameraDefaults,
     Detect,
-    Key,
-    LoiterRule,
+    Health,
     Record,
-    Rule,
-    RuleBase,
-    Section,
-    ZoneRule,
     ZoneSection,
     readable,
 )
 from pipeline.redact import redact
+from pipeline.rule_config import Key, LoiterRule, Rule, RuleBase, Section, ZoneRule
 
 __all__ = [
     "Camera",
@@ -37,6 +33,7 @@ __all__ = [
     "Config",
     "Describer",
     "Detect",
+    "Health",
     "Key",
     "LoiterRule",
     "Record",

@@ -95,11 +95,21 @@ def _at_home(path: Path) -> Path:
 
 
 def _anchored(camera: Camera, folder: Path) -> Camera:
-    """A camera that is a file is found from the configuration's folder, wherever it is run."""
-    source = camera.source.get_secret_value()
-    if "://" in source or source.startswith("webcam:"):
-        return camera
-    return camera.model_copy(update={"source": SecretStr(str(folder / _at_home(Path(source))))})
+    """A camera whose files are found from the configuration's folder, wherever it is run."""
+
+    def found(address: SecretStr) -> SecretStr:
+        source = address.get_secret_value()
+        if "://" in source or source.startswith("webcam:"):
+            return address
+        return SecretStr(str(folder / _at_home(Path(source))))
+
+    anchored: dict[str, Any] = {"source": found(camera.source)}
+    if camera.record.source is not None:
+        record = {"source": found(camera.record.source)}
+        anchored["record"] = camera.record.model_copy(update=record)
+    if camera.tls_ca is not None:
+        anchored["tls_ca"] = folder / _at_home(camera.tls_ca)
+    return camera.model_copy(update=anchored)
 
 
 def _read(path: Path) -> str:

@@ -46,6 +46,9 @@ class EventType(StrEnum):
     CLIP_READY = "clip_ready"
     CLIP_FAILED = "clip_failed"
     ENDED = "ended"
+    CAMERA_OFFLINE = "camera.offline"
+    CAMERA_FROZEN = "camera.frozen"
+    CAMERA_ONLINE = "camera.online"
 
 
 class ClipReason(StrEnum):

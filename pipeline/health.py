@@ -14,6 +14,7 @@ class CameraState(StrEnum):
     CONNECTING = "connecting"
     LIVE = "live"
     STALLED = "stalled"
+    FROZEN = "frozen"
     REFUSED = "refused"
     NOT_FOUND = "not_found"
     UNREADABLE = "unreadable"

@@ -22,7 +22,7 @@ from pipeline.config import Config
 from pipeline.configfile import read_config, validate
 from pipeline.errors import ConfigError, FilmError, VigilError
 from pipeline.redact import redact
-from pipeline.sources import CameraCheck, Probe
+from pipeline.sources import CameraCheck, Probe, SourceOptions
 from pipeline.sources import check as check_camera
 
 AT_ONCE = 8
@@ -67,7 +67,7 @@ def init(
         # As the configuration would be read: what is no address is told before anything is opened.
         validate({"cameras": {"camera": {"source": url}}}, where="vigil init", folder=Path.cwd())
     keys = camera_keys(urls)
-    checks = _check_all(dict(zip(keys, urls, strict=True)))
+    checks = _check_all({key: (url, SourceOptions()) for key, url in zip(keys, urls, strict=True)})
     cameras: dict[str, Any] = {}
     secrets: dict[str, str] = {}
     for key, url in zip(keys, urls, strict=True):
@@ -97,7 +97,9 @@ def check(
     problems = _check_models(settings)
     enabled = {key: camera for key, camera in settings.cameras.items() if camera.enabled}
     typer.echo(f"{config} is valid: {len(enabled)} of {len(settings.cameras)} cameras are enabled.")
-    checks = _check_all({key: camera.address() for key, camera in enabled.items()})
+    checks = _check_all(
+        {key: (camera.address(), SourceOptions.of(camera)) for key, camera in enabled.items()}
+    )
     for found in checks.values():
         typer.echo(found.sentence)
         problems |= found.error is not None
@@ -166,10 +168,13 @@ def cache_folder() -> Path:
     return folder
 
 
-def _check_all(addresses: dict[str, str]) -> dict[str, CameraCheck]:
+def _check_all(cameras: dict[str, tuple[str, SourceOptions]]) -> dict[str, CameraCheck]:
+    """Look at cameras, each an address and how it is opened."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(lambda item: check_camera(*item), addresses.items())
-        return dict(zip(addresses, found, strict=True))
+        found = pool.map(
+            lambda item: check_camera(item[0], item[1][0], options=item[1][1]), cameras.items()
+        )
+        return dict(zip(cameras, found, strict=True))
 
 
 def _check_models(settings: Config) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pipeline.sources.address import Kind, kind_of, shown
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.opening import open_source
+from pipeline.sources.options import SourceOptions
 from pipeline.sources.probing import CameraCheck, Probe, check, probe
 from pipeline.sources.reconnect import Backoff, Reconnecting
 from pipeline.sources.timing import Clock
@@ -21,6 +22,7 @@ __all__ = [
     "OpenedSource",
     "Probe",
     "Reconnecting",
+    "SourceOptions",
     "check",
     "kind_of",
     "open_source",

@@ -5,18 +5,17 @@ from __future__ import annotations
 from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind, kind_of
 from pipeline.sources.opened import OpenedSource
+from pipeline.sources.options import SourceOptions
 from pipeline.sources.timing import Clock
 
-OPEN_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 10.0
+DEFAULTS = SourceOptions()
 
 
 def open_source(
     camera: str,
     address: str,
     *,
-    open_timeout_s: float = OPEN_TIMEOUT_S,
-    read_timeout_s: float = READ_TIMEOUT_S,
+    options: SourceOptions = DEFAULTS,
     clock: Clock | None = None,
     packets: PacketSink | None = None,
 ) -> OpenedSource:
@@ -34,14 +33,13 @@ def open_source(
     if kind_of(camera, address) is Kind.WEBCAM:
         from pipeline.sources.webcam import open_webcam
 
-        return open_webcam(camera, address, clock=clock, packets=packets)
+        return open_webcam(camera, address, options=options, clock=clock, packets=packets)
     from pipeline.sources.stream import open_stream
 
     return open_stream(
         camera,
         address,
-        open_timeout_s=open_timeout_s,
-        read_timeout_s=read_timeout_s,
+        options=options,
         clock=clock,
         packets=packets,
     )

@@ -10,7 +10,8 @@ from statistics import median
 from pipeline.errors import SourceError, SourceStalled
 from pipeline.sources.address import shown
 from pipeline.sources.opened import OpenedSource
-from pipeline.sources.opening import OPEN_TIMEOUT_S, READ_TIMEOUT_S, open_source
+from pipeline.sources.opening import DEFAULTS, open_source
+from pipeline.sources.options import SourceOptions
 from pipeline.sources.timing import Clock
 from pipeline.types import Frame, Size
 
@@ -60,8 +61,7 @@ def probe(
     camera: str,
     address: str,
     *,
-    open_timeout_s: float = OPEN_TIMEOUT_S,
-    read_timeout_s: float = READ_TIMEOUT_S,
+    options: SourceOptions = DEFAULTS,
     clock: Clock | None = None,
 ) -> Probe:
     """Open a camera, look at its first frames and close it again.
@@ -71,15 +71,7 @@ def probe(
     """
     clock = clock or Clock()
     began = clock.monotonic()
-    with closing(
-        open_source(
-            camera,
-            address,
-            open_timeout_s=open_timeout_s,
-            read_timeout_s=read_timeout_s,
-            clock=clock,
-        )
-    ) as source:
+    with closing(open_source(camera, address, options=options, clock=clock)) as source:
         return _look(camera, address, source, clock, began)
 
 
@@ -117,18 +109,12 @@ def _measured_rate(times: list[float]) -> float | None:
     return 1 / step if step > 0 else None
 
 
-def check(
-    camera: str,
-    address: str,
-    *,
-    open_timeout_s: float = OPEN_TIMEOUT_S,
-    read_timeout_s: float = READ_TIMEOUT_S,
-) -> CameraCheck:
+def check(camera: str, address: str, *, options: SourceOptions = DEFAULTS) -> CameraCheck:
     """Probe a camera for `vigil check`; raises nothing for a camera that cannot be had."""
     found: Probe | None = None
     failure: SourceError | None = None
     try:
-        found = probe(camera, address, open_timeout_s=open_timeout_s, read_timeout_s=read_timeout_s)
+        found = probe(camera, address, options=options)
     except SourceError as error:
         failure = error
     return CameraCheck(camera, shown(address), found, failure)

@@ -14,7 +14,8 @@ from pipeline.health import CameraState
 from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind, kind_of, shown
 from pipeline.sources.opened import OpenedSource
-from pipeline.sources.opening import open_source
+from pipeline.sources.opening import DEFAULTS, open_source
+from pipeline.sources.options import SourceOptions
 from pipeline.sources.timing import Clock
 from pipeline.types import Frame
 
@@ -76,6 +77,7 @@ class Reconnecting:
         wait: Callable[[float], object] | None = None,
         chance: Callable[[], float] = random.random,
         packets: PacketSink | None = None,
+        options: SourceOptions = DEFAULTS,
     ) -> None:
         self._camera = camera
         self._address = address
@@ -84,7 +86,9 @@ class Reconnecting:
         self._backoff = backoff or Backoff()
         self._clock = clock or Clock()
         self._opener = opener or (
-            lambda: open_source(camera, address, clock=self._clock, packets=packets)
+            lambda: open_source(
+                camera, address, options=options, clock=self._clock, packets=packets
+            )
         )
         self._wait = wait or stop.wait
         self._chance = chance

@@ -16,6 +16,7 @@ from pipeline.errors import SourceError, SourceNotFound, SourceUnreadable
 from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind, file_path, kind_of, shown
 from pipeline.sources.failures import opening_failure, reading_failure, stalled
+from pipeline.sources.options import SourceOptions
 from pipeline.sources.pictures import DecodedPicture
 from pipeline.sources.timing import Clock, Timeline
 from pipeline.types import EncodedPacket, EncodedStream, Frame
@@ -42,8 +43,7 @@ def open_stream(
     camera: str,
     address: str,
     *,
-    open_timeout_s: float,
-    read_timeout_s: float,
+    options: SourceOptions,
     clock: Clock,
     packets: PacketSink | None = None,
 ) -> StreamSource:
@@ -57,12 +57,13 @@ def open_stream(
     kind = kind_of(camera, address)
     name = shown(address)
     target = _checked_file(camera, address) if kind is Kind.FILE else address
+    open_timeout_s, read_timeout_s = options.open_timeout_s, options.read_timeout_s
     container: InputContainer | None = None
     began = time.monotonic()
     try:
         container = av.open(
             target,
-            options=_options(kind, open_timeout_s),
+            options=_options(kind, options),
             timeout=(open_timeout_s, read_timeout_s),
             metadata_errors="replace",
         )
@@ -97,16 +98,17 @@ def _checked_file(camera: str, address: str) -> str:
     return f"file:{path}"
 
 
-def _options(kind: Kind, timeout_s: float) -> dict[str, str]:
-    options = {"protocol_whitelist": _PROTOCOLS[kind]}
+def _options(kind: Kind, options: SourceOptions) -> dict[str, str]:
+    """As FFmpeg calls them."""
+    ffmpeg = {"protocol_whitelist": _PROTOCOLS[kind]}
     if kind is Kind.FILE:
-        return options
-    options["timeout"] = str(round(timeout_s * 1_000_000))
+        return ffmpeg
+    ffmpeg["timeout"] = str(round(options.open_timeout_s * 1_000_000))
     # half a second of stream is enough to know it; by default FFmpeg looks for about two
-    options |= {"analyzeduration": "500000", "fpsprobesize": "0"}
+    ffmpeg |= {"analyzeduration": "500000", "fpsprobesize": "0"}
     if kind is Kind.RTSP:
-        options |= {"rtsp_transport": "tcp", "allowed_media_types": "video"}
-    return options
+        ffmpeg |= {"rtsp_transport": "tcp", "allowed_media_types": "video"}
+    return ffmpeg
 
 
 def _video(container: InputContainer) -> VideoStream | None:

@@ -12,6 +12,7 @@ from pipeline.errors import SourceNotFound, SourceStalled, SourceUnreadable
 from pipeline.protocols import PacketSink
 from pipeline.sources.address import webcam_number
 from pipeline.sources.encoder import Encoder
+from pipeline.sources.options import SourceOptions
 from pipeline.sources.pictures import ArrayPicture
 from pipeline.sources.timing import Clock, Timeline
 from pipeline.types import Frame
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 
 
 def open_webcam(
-    camera: str, address: str, *, clock: Clock, packets: PacketSink | None = None
+    camera: str,
+    address: str,
+    *,
+    options: SourceOptions,
+    clock: Clock,
+    packets: PacketSink | None = None,
 ) -> WebcamSource:
     """Open `webcam:N`, the device /dev/videoN.
 

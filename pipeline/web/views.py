@@ -47,6 +47,9 @@ _VERSIONS = {
     EventType.CLIP_READY: "clip ready",
     EventType.CLIP_FAILED: "clip failed",
     EventType.ENDED: "ended",
+    EventType.CAMERA_OFFLINE: "offline",
+    EventType.CAMERA_FROZEN: "frozen",
+    EventType.CAMERA_ONLINE: "back",
 }
 _EVIDENCE = {
     "prior": "where one begins",

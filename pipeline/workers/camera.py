@@ -19,7 +19,7 @@ from pipeline.health import CameraState, CameraStatus
 from pipeline.incidents import Action, Open
 from pipeline.protocols import Detector
 from pipeline.queues import Slot, SlotClosed, newest_frame
-from pipeline.sources import Reconnecting
+from pipeline.sources import Reconnecting, SourceOptions
 from pipeline.types import Frame, Wire
 from pipeline.workers.analysis import Analysis, Latencies, Look, Pace
 from pipeline.workers.guard import guarded_thread
@@ -110,6 +110,7 @@ class CameraWatch:
             stop=self._stop,
             on_state=self._set_state,
             packets=self._keeping,
+            options=SourceOptions.of(camera),
         )
         self._pace = Pace(camera.detect.fps)
         self._lock = threading.Lock()

@@ -16,7 +16,7 @@ from pipeline.detectors import load_detector
 from pipeline.errors import SourceError, SourceUnreachable
 from pipeline.incidents import Action
 from pipeline.queues import Slot, SlotClosed, newest_frame
-from pipeline.sources import OpenedSource, open_source
+from pipeline.sources import OpenedSource, SourceOptions, open_source
 from pipeline.store.fold import fold
 from pipeline.types import Event, Frame
 from pipeline.workers.amendments import amendment_of
@@ -58,7 +58,12 @@ def watch(
 def _watch(config: Config) -> Iterator[Event]:
     settings = config.cameras[CAMERA]
     shared = load_detector("openvino", platformdirs.user_cache_path("vigil") / "models")
-    with closing(shared), closing(open_source(CAMERA, settings.address())) as source:
+    with (
+        closing(shared),
+        closing(
+            open_source(CAMERA, settings.address(), options=SourceOptions.of(settings))
+        ) as source,
+    ):
         analysis = Analysis(config, CAMERA, shared.for_camera(CAMERA, settings))
         known: dict[str, Event] = {}
         last: Look | None = None

@@ -20,7 +20,7 @@ from running import missing
 from pipeline.errors import FilmError, SourceRefused, VigilError
 from pipeline.simulate import Account, Reel, SimulatedCameras, load, serve
 from pipeline.simulate.accounts import Digest
-from pipeline.sources import open_source
+from pipeline.sources import SourceOptions, open_source
 from pipeline.types import Frame
 
 ACCOUNT = Account("guard", "p@ss/w:rd %41")
@@ -83,7 +83,7 @@ def serving(films: dict[str, Path], cache: Path, **options: Any) -> Iterator[dic
 
 def watch(url: str, count: int) -> list[Frame]:
     """At least so many frames, unless the stream ends before."""
-    source = open_source("yard", url, read_timeout_s=5)
+    source = open_source("yard", url, options=SourceOptions(read_timeout_s=5))
     found = []
     for frame in source.frames():
         found.append(frame)

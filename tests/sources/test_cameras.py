@@ -25,7 +25,7 @@ from pipeline.errors import (
     SourceUnreadable,
 )
 from pipeline.simulate import Reel, load
-from pipeline.sources import check, open_source, probe
+from pipeline.sources import SourceOptions, check, open_source, probe
 from pipeline.types import Frame
 
 USER, PASSWORD = "guard", "hunter2"
@@ -85,7 +85,9 @@ async def leaps(stream: Stream) -> None:
 def read(camera: RtspCamera, found: list[Frame] | None = None) -> list[Frame]:
     found = [] if found is None else found
     address = camera.with_account(USER, PASSWORD)
-    source = open_source("door", address, open_timeout_s=LIMIT_S, read_timeout_s=LIMIT_S)
+    source = open_source(
+        "door", address, options=SourceOptions(open_timeout_s=LIMIT_S, read_timeout_s=LIMIT_S)
+    )
     assert source.live
     found.extend(source.frames())
     return found
@@ -194,7 +196,7 @@ def test_a_port_that_never_answers_is_unreachable_in_time(scheme: str) -> None:
         address = f"{scheme}://{USER}:{PASSWORD}@127.0.0.1:{server.getsockname()[1]}/stream1"
         began = time.monotonic()
         with pytest.raises(SourceUnreachable, match="nothing answers at") as caught:
-            open_source("door", address, open_timeout_s=LIMIT_S)
+            open_source("door", address, options=SourceOptions(open_timeout_s=LIMIT_S))
         assert time.monotonic() - began < 3 * LIMIT_S + 1
     assert without_secrets(caught.value)
 
@@ -205,7 +207,7 @@ def test_closing_ends_the_frames_of_another_thread(reel: Reel) -> None:
         await stream.silence()
 
     with RtspCamera(reel, plays_on) as camera:
-        source = open_source("door", camera.url, read_timeout_s=30)
+        source = open_source("door", camera.url, options=SourceOptions(read_timeout_s=30))
         first, ended = threading.Event(), threading.Event()
 
         def watch() -> None:
@@ -256,7 +258,11 @@ def test_a_camera_that_opens_but_ends_is_not_probed(reel: Reel) -> None:
         return None
 
     with RtspCamera(reel, ends_at_once) as camera, pytest.raises(SourceError) as caught:
-        probe("door", camera.with_account(USER, PASSWORD), open_timeout_s=2, read_timeout_s=2)
+        probe(
+            "door",
+            camera.with_account(USER, PASSWORD),
+            options=SourceOptions(open_timeout_s=2, read_timeout_s=2),
+        )
     assert without_secrets(caught.value)
 
 

@@ -20,7 +20,7 @@ from pipeline.errors import (
 )
 from pipeline.health import CameraState
 from pipeline.simulate import load
-from pipeline.sources import Backoff, Clock, OpenedSource, Reconnecting, open_source
+from pipeline.sources import Backoff, Clock, OpenedSource, Reconnecting, SourceOptions, open_source
 from pipeline.sources.pictures import ArrayPicture
 from pipeline.sources.timing import utc_now
 from pipeline.types import Frame
@@ -268,7 +268,7 @@ def test_a_real_camera_comes_back(tmp_path: Path) -> None:
             camera.url,
             stop=stop,
             on_state=lambda state, _: states.append(state),
-            opener=lambda: open_source("door", camera.url, read_timeout_s=2),
+            opener=lambda: open_source("door", camera.url, options=SourceOptions(read_timeout_s=2)),
             wait=lambda _: None,
         )
         found = []
