@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ import numpy as np
 from pipeline.clips.bar import Bar
 from pipeline.clips.cut import Cut
 from pipeline.clips.moments import Moments
+from pipeline.clips.output import new_output
 from pipeline.clips.pictures import bgr, within
 from pipeline.clips.tracks import Tracks
 from pipeline.errors import ClipError
@@ -102,7 +103,7 @@ def _annotate(
     moments = Moments(cut, event)
     with (
         av.open(f"file:{raw}") as source,
-        av.open(str(out), "w", format="mp4", options={"movflags": "faststart"}) as target,
+        new_output(out) as target,
     ):
         video = source.streams.video[0]
         video.codec_context.thread_count = 1
@@ -120,7 +121,7 @@ def _annotate(
             t = seconds - start
             image = pen.draw(bgr(frame, size), tracks.at(t))
             moments.saw(t, image)
-            local = (cut.start + timedelta(seconds=t)).astimezone(tz)
+            local = cut.moment(t).astimezone(tz)
             picture = np.vstack([image, bar.image(f"{local:%Y-%m-%d %H:%M:%S}")])
             encoded = av.VideoFrame.from_ndarray(picture, format="bgr24")
             last = max(round(t / _TIME_BASE), last + 1)

@@ -111,9 +111,12 @@ class Live:
                 event="cameras", data=self._cameras, id=str(after), retry=RETRY_MS
             )
             for missed in await asyncio.to_thread(self._since, after):
+                after = _sequence(missed, after)
                 yield missed
             while not self.closed and (message := await page.get()) is not None:
-                yield message
+                # What the look for missed ones came upon is not told twice.
+                if _sequence(message, after + 1) > after:
+                    yield message
         finally:
             self._pages.discard(page)
 
@@ -133,6 +136,11 @@ def _begin_anew(page: asyncio.Queue[ServerSentEvent | None]) -> None:
     while not page.empty():
         page.get_nowait()
     page.put_nowait(ServerSentEvent(event="reset", data={}))
+
+
+def _sequence(message: ServerSentEvent, otherwise: int) -> int:
+    """Where a message stands in the outbox; those of events alone stand there."""
+    return otherwise if message.id is None else int(message.id)
 
 
 def told(row: OutboxRow) -> ServerSentEvent:
