@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 from pipeline.types import (
     Clip,
     ClipReason,
+    EventType,
     Scene,
     SceneImage,
     Severity,
@@ -73,6 +74,27 @@ class EventUpdated(Wire):
     rule_reason: str
 
 
+class CameraLost(Wire):
+    """Amendment: a camera is away or frozen; begins an event, or says what else became of it."""
+
+    kind: Literal["camera_lost"] = "camera_lost"
+    type: Literal[EventType.CAMERA_OFFLINE, EventType.CAMERA_FROZEN]
+    camera: str
+    camera_name: str
+    site: str
+    severity: Severity
+    rule_reason: str
+    started: AwareDatetime
+
+
+class CameraBack(Wire):
+    """Amendment: a camera is live again since `ended`."""
+
+    kind: Literal["camera_back"] = "camera_back"
+    ended: AwareDatetime
+    rule_reason: str
+
+
 class EventJudged(Wire):
     """Amendment: a model has answered, or it is known why it has not."""
 
@@ -111,6 +133,13 @@ class EventClipFailed(Wire):
 
 
 Amendment = Annotated[
-    EventCreated | EventUpdated | EventJudged | EventClipReady | EventClipFailed | EventEnded,
+    EventCreated
+    | EventUpdated
+    | EventJudged
+    | EventClipReady
+    | EventClipFailed
+    | EventEnded
+    | CameraLost
+    | CameraBack,
     Field(discriminator="kind"),
 ]

@@ -159,6 +159,10 @@ class Event(Wire):
     `description`: backend and model, or `template`. `clip` is the camera's own video,
     `annotated_clip` the same with what was tracked drawn in; while there is none, `clip_reason`
     is a code for why, if it is known, and `clip_error` a sentence.
+
+    That a camera is away or frozen is an event too: its `rule` is `camera.offline` or
+    `camera.frozen`, it has no tracks, pictures or clip, `frame_size` is (0, 0), `question` is
+    empty and `score` 1, since it is seen and not estimated.
     """
 
     id: str
@@ -191,6 +195,11 @@ class Event(Wire):
     annotated_clip: Clip | None = None
     clip_reason: ClipReason | None = None
     clip_error: str | None = None
+
+    @property
+    def of_camera(self) -> bool:
+        """Whether it is about the camera itself, and not about what it saw."""
+        return "." in self.rule  # which no rule of a user's can have in its name
 
 
 class MarkKind(StrEnum):

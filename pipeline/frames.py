@@ -45,8 +45,17 @@ class Box(NamedTuple):
         return ((self.x1 + self.x2) / 2, self.y2)
 
 
+Luma = NDArray[np.uint8]
+"""The brightness of a picture: uint8, height x width."""
+
+
 class Picture(Protocol):
     """A decoded picture that is converted only when somebody looks at it."""
+
+    def luma(self) -> Luma:
+        """Its brightness as it was decoded, not scaled and not turned, without a conversion where
+        the decoder gives it; read-only."""
+        ...
 
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height)."""
@@ -58,7 +67,8 @@ class Frame:
     """One decoded picture of a camera. It never leaves the process that decoded it.
 
     `discontinuity` is true on the first frame after an opening, a reconnection or a jump of the
-    presentation times: what was tracked before must not be joined to what comes now.
+    presentation times: what was tracked before must not be joined to what comes now. `keyframe` is
+    true of one that was coded without reference to others, where that is known.
     """
 
     camera: str
@@ -69,6 +79,7 @@ class Frame:
     size: Size
     picture: Picture
     discontinuity: bool = False
+    keyframe: bool = False
 
     def image(self, size: Size | None = None) -> Image:
         """The picture as a read-only array, scaled to `size` (width, height) if given."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from pipeline.types import Image, Size
+from pipeline.types import Image, Luma, Size
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -52,6 +52,19 @@ class DecodedPicture:
         width, height = frame.width, frame.height
         self.size: Size = (height, width) if self._turns % 2 else (width, height)
 
+    @property
+    def keyframe(self) -> bool:
+        return bool(self._frame.key_frame)
+
+    def luma(self) -> Luma:
+        """As `types.Picture`."""
+        frame = self._frame
+        if frame.format.name not in _LUMA_FIRST:
+            frame = _converter().reformat(frame, format="gray")
+        plane = frame.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        return rows[: frame.height, : frame.width]
+
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height), bilinear."""
         width, height = reversed(size) if self._turns % 2 else size
@@ -62,6 +75,10 @@ class DecodedPicture:
         return np.ascontiguousarray(np.rot90(image, self._turns)) if self._turns else image
 
 
+_LUMA_FIRST = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "nv12", "gray"})
+"""Pixel formats whose first plane is the brightness, a byte each."""
+
+
 class ArrayPicture:
     """A picture that is an array already, as OpenCV gives it."""
 
@@ -70,6 +87,10 @@ class ArrayPicture:
     def __init__(self, image: Image) -> None:
         self._image = image
         self.size: Size = (image.shape[1], image.shape[0])
+
+    def luma(self) -> Luma:
+        """Of the green channel, which is most of it: nothing is converted."""
+        return self._image[:, :, 1]
 
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height)."""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from pipeline.health import CameraState, CameraStatus, Statuses
+from pipeline.health import CameraState, CameraStatus, Period, Statuses
 from pipeline.types import ClipReason, Event, EventType, Mark, MarkKind, Severity, State
 from pipeline.web.site import Site
+from pipeline.wording import duration
 
 STALE_S = 10.0
 """Statuses that are older say nothing any more."""
@@ -70,11 +71,14 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class CameraView:
+    """How a camera is: `state` is its class for the eye, `word` and `sentence` for reading."""
+
     key: str
     name: str
     state: str
     word: str
     sentence: str | None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,8 @@ def event_view(site: Site, event: Event, mark: Mark | None, now: datetime) -> Ev
 
 def clip_text(event: Event, there: bool, now: datetime) -> str | None:
     """Why there is no clip to play, or None if there is one and nothing failed."""
+    if event.of_camera:
+        return None
     if there:
         if event.clip_reason is not None and event.annotated_clip is None:
             return f"annotated clip unavailable: {_CLIPS[event.clip_reason]}"
@@ -192,7 +198,7 @@ def _camera(key: str, name: str, statuses: Statuses | None, now: datetime) -> Ca
     status = statuses.cameras.get(key)
     if status is None or (now - statuses.at).total_seconds() > STALE_S:
         return CameraView(key, name, "unknown", "unknown", None)
-    return CameraView(key, name, *_how(status))
+    return CameraView(key, name, *_how(status), status.since)
 
 
 def _how(status: CameraStatus) -> tuple[str, str, str | None]:
@@ -204,6 +210,27 @@ def _how(status: CameraStatus) -> tuple[str, str, str | None]:
     if status.state in (CameraState.CONNECTING, CameraState.ENDED, CameraState.STOPPED):
         return "waiting", word, status.message
     return "away", word, status.message
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodView:
+    began: datetime
+    length: str
+    state: str
+    cause: str | None
+
+
+def period_views(periods: Sequence[Period], tz: tzinfo | None, now: datetime) -> list[PeriodView]:
+    """How a camera was, for people."""
+    return [
+        PeriodView(
+            began=period.began.astimezone(tz),
+            length=duration(max(0.0, ((period.ended or now) - period.began).total_seconds())),
+            state=period.state.value.replace("_", " "),
+            cause=period.cause,
+        )
+        for period in periods
+    ]
 
 
 def day_span(day: date, tz: tzinfo | None) -> tuple[datetime, datetime]:

@@ -145,6 +145,7 @@ def test_an_older_database_is_brought_up_with_what_events_are_looked_up_by(
     engine = create_engine(f"sqlite:///{folder / 'vigil.db'}")
     with closing(sqlite3.connect(folder / "vigil.db")) as raw, raw:
         raw.execute("DROP TABLE marks")
+        raw.execute("DROP TABLE camera_states")
         for index in ("started", "camera", "rule", "state", "severity"):
             raw.execute(f"DROP INDEX events_{index}")
         for column in ("rule", "severity", "started"):
@@ -160,3 +161,4 @@ def test_an_older_database_is_brought_up_with_what_events_are_looked_up_by(
         assert store.search(rule="lingers", since=after(-0.5), until=after(-0.499)) == [event]
         assert store.search(until=after(-0.5)) == []
         assert store.marks.page(1) == []
+        assert store.cameras.periods("door") == []
