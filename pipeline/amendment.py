@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 from pipeline.types import (
     Clip,
     ClipReason,
+    Polygon,
     Scene,
     SceneImage,
     Severity,
@@ -25,7 +26,8 @@ class Footage(Wire):
 
     The clip begins at `begin` and ends `post_roll_s` after the event, but is cut when it is
     `longest_s` long; a first one ends `post_roll_s` after the event was `found`. All moments are
-    on the camera's clock, `captured_at`. It is `annotated` too, or not.
+    on the camera's clock, `captured_at`. It is `annotated` too, or not; always where the camera has
+    `masks`.
     """
 
     begin: AwareDatetime
@@ -33,6 +35,7 @@ class Footage(Wire):
     post_roll_s: float = Field(ge=0)
     longest_s: float = Field(gt=0)
     annotated: bool = True
+    masks: tuple[Polygon, ...] = ()
 
 
 class EventCreated(Wire):

@@ -87,7 +87,8 @@ class Record(Section):
     clips: bool = True
     """Whether each event gets a clip."""
     annotated: bool = True
-    """Whether each clip is also drawn with boxes, trails, zone and sentence."""
+    """Whether each clip is also drawn with boxes, trails, zone and sentence; those of a camera with
+    masks always are."""
     pre_roll_s: Annotated[float, Field(ge=0, le=60)] = 5.0
     """A clip begins so many seconds before its event."""
     post_roll_s: Annotated[float, Field(ge=0, le=60)] = 5.0

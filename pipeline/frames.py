@@ -22,6 +22,9 @@ Image = NDArray[np.uint8]
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
+Polygon = tuple[tuple[float, float], ...]
+"""At least three points (x, y) in fractions 0..1 of a picture's width and height."""
+
 
 class Box(NamedTuple):
     """An upright rectangle; (x1, y1) is the upper left corner, (x2, y2) the lower right."""
@@ -173,7 +176,7 @@ class Zone:
 
     key: str
     name: str
-    polygon: tuple[tuple[float, float], ...]
+    polygon: Polygon
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,10 @@ def run(link: Link) -> None:
     with patiently(link, lambda: Store.open(config.data)) as store:
         patiently(link, partial(_empty, work))
         retention = Retention(config, media)
-        cutting = Cutting(store, media, config.video_folder, work, name, retention.video_waits)
+        masks = {key: camera.masks for key, camera in config.cameras.items()}
+        cutting = Cutting(
+            store, media, config.video_folder, work, name, masks, retention.video_waits
+        )
         drawing = Drawing(config, store, media, work, name)
         drawing.start()
         link.ready()
