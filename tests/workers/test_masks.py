@@ -218,7 +218,7 @@ def test_of_what_a_mask_hides_nothing_reaches_the_model_the_page_or_an_annotated
         "describer": {"model": server.url, "pictures": 2},
         "cameras": {
             "door": {
-                "source": str(shortened(film, tmp_path / "short.mp4", 9.0)),
+                "source": str(shortened(film, tmp_path / "short.mp4", 6.0)),
                 **SMALL,
                 "masks": [wall],
                 "record": {"annotated": False},
