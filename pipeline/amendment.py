@@ -11,6 +11,7 @@ from pipeline.types import (
     Clip,
     ClipReason,
     EventType,
+    Polygon,
     Scene,
     SceneImage,
     Severity,
@@ -26,7 +27,8 @@ class Footage(Wire):
 
     The clip begins at `begin` and ends `post_roll_s` after the event, but is cut when it is
     `longest_s` long; a first one ends `post_roll_s` after the event was `found`. All moments are
-    on the camera's clock, `captured_at`. It is `annotated` too, or not.
+    on the camera's clock, `captured_at`. It is `annotated` too, or not; always where the camera has
+    `masks`.
     """
 
     begin: AwareDatetime
@@ -34,6 +36,7 @@ class Footage(Wire):
     post_roll_s: float = Field(ge=0)
     longest_s: float = Field(gt=0)
     annotated: bool = True
+    masks: tuple[Polygon, ...] = ()
 
 
 class EventCreated(Wire):

@@ -95,9 +95,9 @@ class Clip(Wire):
     `start` and `end` are when its first and last pictures were taken, `pre_roll_s` how many
     seconds of it lie before the event's start. `codec` is FFmpeg's name; a raw clip that had to
     be encoded anew is `transcoded`. `whole` is false of a first cut, made while the event goes on,
-    and of one that lacks some of what was asked for. `contact_sheet`
-    shows the key moments in one picture; `timeline` is a JSON file that holds what was tracked at
-    which second of it.
+    and of one that lacks some of what was asked for. A raw clip that shows what privacy masks hide
+    is `restricted`: for administrators alone. `contact_sheet` shows the key moments in one picture;
+    `timeline` is a JSON file that holds what was tracked at which second of it.
     """
 
     key: str
@@ -111,6 +111,7 @@ class Clip(Wire):
     pre_roll_s: float
     transcoded: bool = False
     whole: bool = True
+    restricted: bool = False
     poster: str | None = None
     contact_sheet: str | None = None
     timeline: str | None = None

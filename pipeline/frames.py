@@ -22,6 +22,9 @@ Image = NDArray[np.uint8]
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
+Polygon = tuple[tuple[float, float], ...]
+"""At least three points (x, y) in fractions 0..1 of a picture's width and height."""
+
 
 class Box(NamedTuple):
     """An upright rectangle; (x1, y1) is the upper left corner, (x2, y2) the lower right."""
@@ -53,8 +56,8 @@ class Picture(Protocol):
     """A decoded picture that is converted only when somebody looks at it."""
 
     def luma(self) -> Luma:
-        """Its brightness as it was decoded, not scaled and not turned, without a conversion where
-        the decoder gives it; read-only."""
+        """Its brightness at the size of the picture, without a conversion where the decoder gives
+        it; not to be written to."""
         ...
 
     def bgr(self, size: Size) -> Image:
@@ -184,7 +187,7 @@ class Zone:
 
     key: str
     name: str
-    polygon: tuple[tuple[float, float], ...]
+    polygon: Polygon
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from pipeline.types import Image, Luma, Size
+from pipeline.masking import Masks
+from pipeline.types import Image, Luma, Picture, Size
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -63,7 +64,7 @@ class DecodedPicture:
             frame = _converter().reformat(frame, format="gray")
         plane = frame.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        return rows[: frame.height, : frame.width]
+        return np.rot90(rows[: frame.height, : frame.width], self._turns)
 
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height), bilinear."""
@@ -99,3 +100,20 @@ class ArrayPicture:
         import cv2
 
         return cast("Image", cv2.resize(self._image, size, interpolation=cv2.INTER_LINEAR))
+
+
+class MaskedPicture:
+    """A picture that is black in what its camera's masks hide, whoever looks at it."""
+
+    __slots__ = ("_masks", "_picture", "_size")
+
+    def __init__(self, picture: Picture, size: Size, masks: Masks) -> None:
+        self._picture, self._size, self._masks = picture, size, masks
+
+    def bgr(self, size: Size) -> Image:
+        """The picture scaled to `size` (width, height)."""
+        return self._masks.over(self._picture.bgr(size), self._size)
+
+    def luma(self) -> Luma:
+        """As `types.Picture`, in a copy."""
+        return self._masks.over(self._picture.luma().copy(), self._size)

@@ -113,7 +113,8 @@ def event_view(site: Site, event: Event, mark: Mark | None, now: datetime) -> Ev
         # Another content of the same role has another address: browsers cache clips for long.
         return f"/media/{event.id}/{role}?v={event.version if role == 'captions' else _tag(key)}"
 
-    clip = there(event.clip.key if event.clip else None, "clip")
+    raw = None if event.clip is None or event.clip.restricted else event.clip.key
+    clip = there(raw, "clip")
     annotated = there(event.annotated_clip.key if event.annotated_clip else None, "annotated")
     timeline = event.clip.timeline if event.clip else None
     sheet = event.annotated_clip.contact_sheet if event.annotated_clip else None
@@ -140,7 +141,7 @@ def event_view(site: Site, event: Event, mark: Mark | None, now: datetime) -> Ev
         captions=there(timeline, "captions"),
         sheet=there(sheet, "sheet"),
         images=images,
-        clip_text=clip_text(event, clip is not None, now),
+        clip_text=clip_text(event, (clip or annotated) is not None, now),
         contributions=contributions(event),
     )
 
@@ -153,7 +154,8 @@ def clip_text(event: Event, there: bool, now: datetime) -> str | None:
         if event.clip_reason is not None and event.annotated_clip is None:
             return f"annotated clip unavailable: {_CLIPS[event.clip_reason]}"
         return None
-    if event.clip is not None:
+    restricted = event.clip is not None and event.clip.restricted
+    if (event.annotated_clip if restricted else event.clip) is not None:
         return "clip no longer kept"
     if event.clip_reason is not None:
         return f"clip unavailable: {_CLIPS[event.clip_reason]}"

@@ -79,6 +79,14 @@ def test_no_drawing_follows_where_none_is_wanted(store: Store) -> None:
     assert kinds(store) == set()
 
 
+def test_a_restricted_clip_is_drawn_whatever_is_wanted(store: Store) -> None:
+    store.amend("e1", created(footage=footage(annotated=False)), now=NOW)
+    event = store.amend("e1", clip_ready(restricted=True), now=after(5))
+    assert event.clip is not None
+    assert event.clip.restricted
+    assert kinds(store) == {JobKind.DRAW}
+
+
 def test_a_failure_that_may_pass_leaves_the_work_open_and_a_clip_takes_its_reason_away(
     begun: Store,
 ) -> None:
