@@ -13,10 +13,12 @@ from pipeline.health import CameraState, CameraStatus, Gap, Period, gaps
 from pipeline.web.pages import templates
 from pipeline.web.site import Site
 from pipeline.web.views import cameras_view, period_views
+from pipeline.wording import plain_cause
 
 MOST = 200
 SHOWN = 100
-"""So many periods are on the page."""
+GAPS = 20
+"""So many periods and gaps are on the page."""
 Key = Annotated[str, Path(max_length=64, description="A camera's key.")]
 Limit = Annotated[int, Query(ge=1, le=MOST)]
 Before = Annotated[int | None, Query(ge=0, lt=2**63)]
@@ -90,7 +92,8 @@ def page(request: Request, camera: Key) -> Response:
         "name": name,
         "status": status,
         "live": status is not None and status.state is CameraState.LIVE,
-        "gaps": gaps(found),
+        "message": None if status is None else plain_cause(status.message, camera),
+        "gaps": period_views(gaps(found)[:GAPS], site.tz, now),
         "periods": period_views(found, site.tz, now),
         "tz": site.tz,
         "sequence": site.store.outbox.newest(),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from pipeline.health import CameraState, CameraStatus, Period, Statuses
+from pipeline.health import CameraState, CameraStatus, Gap, Period, Statuses
 from pipeline.types import ClipReason, Event, EventType, Mark, MarkKind, Severity, State
 from pipeline.web.site import Site
-from pipeline.wording import duration
+from pipeline.wording import duration, plain_cause
 
 STALE_S = 10.0
 """Statuses that are older say nothing any more."""
@@ -200,7 +200,8 @@ def _camera(key: str, name: str, statuses: Statuses | None, now: datetime) -> Ca
     status = statuses.cameras.get(key)
     if status is None or (now - statuses.at).total_seconds() > STALE_S:
         return CameraView(key, name, "unknown", "unknown", None)
-    return CameraView(key, name, *_how(status), status.since)
+    state, word, sentence = _how(status)
+    return CameraView(key, name, state, word, plain_cause(sentence, key), status.since)
 
 
 def _how(status: CameraStatus) -> tuple[str, str, str | None]:
@@ -216,20 +217,26 @@ def _how(status: CameraStatus) -> tuple[str, str, str | None]:
 
 @dataclass(frozen=True, slots=True)
 class PeriodView:
+    """A state of a camera, or a gap, for people; it goes on where `ended` is None."""
+
     began: datetime
+    ended: datetime | None
     length: str
     state: str
     cause: str | None
 
 
-def period_views(periods: Sequence[Period], tz: tzinfo | None, now: datetime) -> list[PeriodView]:
+def period_views(
+    periods: Sequence[Period | Gap], tz: tzinfo | None, now: datetime
+) -> list[PeriodView]:
     """How a camera was, for people."""
     return [
         PeriodView(
             began=period.began.astimezone(tz),
+            ended=None if period.ended is None else period.ended.astimezone(tz),
             length=duration(max(0.0, ((period.ended or now) - period.began).total_seconds())),
             state=period.state.value.replace("_", " "),
-            cause=period.cause,
+            cause=plain_cause(period.cause, period.camera),
         )
         for period in periods
     ]
