@@ -17,8 +17,8 @@ _BURST = 24
 """Datagrams sent at once: a receiver's buffer takes these, but not the hundreds of a keyframe."""
 _PAUSE_S = 0.001
 _TRIES = 50
-_PORTS = re.compile(r"client_port=(\d+)")
-_CHANNEL = re.compile(r"interleaved=(\d+)")
+_PORTS = re.compile(r"client_port=([^;-]*)")
+_CHANNEL = re.compile(r"interleaved=([^;-]*)")
 
 
 class Carrier(Protocol):
@@ -49,12 +49,13 @@ def carrier(writer: asyncio.StreamWriter, offered: str) -> Carrier | None:
     """What a client's Transport header asks for, by the first of its wishes that can be met.
 
     Raises:
+        ValueError: a channel or port is no number.
         OSError: there is no pair of free UDP ports.
     """
     for wish in offered.replace(" ", "").split(","):
         if wish.upper().startswith("RTP/AVP/TCP"):
             channel = _CHANNEL.search(wish)
-            return Interleaved(writer, min(int(channel[1]), 254) if channel else 0)
+            return Interleaved(writer, min(max(int(channel[1]), 0), 254) if channel else 0)
         ports = _PORTS.search(wish)
         if wish.upper().startswith("RTP/AVP") and "multicast" not in wish and ports is not None:
             port = int(ports[1])
