@@ -6,6 +6,7 @@ import json
 import os
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -91,7 +92,7 @@ def simulate(
     except KeyboardInterrupt:
         if as_json:
             sent = {name: asdict(counts) for name, counts in served.sent.items()}
-            typer.echo(json.dumps({"sent": sent}))
+            typer.echo(json.dumps({"sent": sent, "cpu_s": round(time.process_time(), 2)}))
 
 
 def _account(user: str | None) -> Account | None:

@@ -38,25 +38,6 @@ def film(folder: Path) -> Path:
     return make_film(folder / "yard.mp4", frames=50, rate=25, gop=12)
 
 
-@pytest.fixture(scope="module")
-def big_film(folder: Path) -> Path:
-    """One second of noise, whose pictures take many packets and fill any buffer soon."""
-    import av
-    import numpy as np
-
-    noise = np.random.default_rng(7)
-    path = folder / "noise.mp4"
-    options = {"preset": "ultrafast", "crf": "10", "bf": "0"}
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream("libx264", rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-        for _ in range(25):
-            image = noise.integers(0, 256, (480, 640, 3), np.uint8)
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        output.mux(stream.encode(None))
-    return path
-
-
 @contextmanager
 def serving(films: dict[str, Path], cache: Path, **options: Any) -> Iterator[Mapping[str, str]]:
     served = {name: load(film, cache) for name, film in films.items()}
