@@ -1,10 +1,8 @@
-"""An RTSP camera that misbehaves on request, on a thread of its own."""
+"""An RTSP camera that misbehaves in ways too odd for `vigil simulate`, on a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import struct
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -23,40 +21,17 @@ OFFSET = 123_456
 class Stream:
     """What a fault may do with a client that plays."""
 
-    def __init__(
-        self, reel: Reel, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, reel: Reel, writer: asyncio.StreamWriter) -> None:
         self.pictures: list[AccessUnit] = list(reel.access_units())
         self.packetiser = Packetiser(ssrc=7, sequence=65_530)
-        self.reader = reader
         self.writer = writer
 
-    async def send(
-        self, count: int, *, first: int = 0, shift: int = 0, pause: float = FAST
-    ) -> None:
-        """Send pictures; `shift` is added to their times, in 1/90000 s."""
-        for unit in self.pictures[first : first + count]:
-            self.writer.write(self.packetiser.access_unit(unit.units, OFFSET + unit.pts + shift))
+    async def send(self, count: int, *, pause: float = FAST) -> None:
+        """Send the first pictures."""
+        for unit in self.pictures[:count]:
+            self.writer.write(self.packetiser.access_unit(unit.units, OFFSET + unit.pts))
             await self.writer.drain()
             await asyncio.sleep(pause)
-
-    async def silence(self) -> None:
-        """Keep the connection, send nothing, until the client goes."""
-        while await self.reader.read(4096):
-            pass
-
-    async def reports_only(self) -> None:
-        """Keep the connection and send RTCP sender reports, but no video."""
-        report = struct.pack(">BBHIIIIII", 0x80, 200, 6, 7, 3_900_000_000, 0, 0, 0, 0)
-        while True:
-            self.writer.write(b"$\x01" + struct.pack(">H", len(report)) + report)
-            await self.writer.drain()
-            await asyncio.sleep(0.05)
-
-    async def garbage(self) -> None:
-        """Send what is no RTP, then hang up."""
-        self.writer.write(os.urandom(64_000))
-        await self.writer.drain()
 
     async def no_slices(self) -> None:
         """Send RTP without end that never makes a picture."""
@@ -170,5 +145,5 @@ class RtspCamera:
             writer.write(("\r\n".join(head) + "\r\n\r\n" + body).encode())
             await writer.drain()
             if method == "PLAY":
-                await self._play(Stream(self._reel, reader, writer))
+                await self._play(Stream(self._reel, writer))
                 return

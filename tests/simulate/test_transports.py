@@ -20,7 +20,7 @@ from pipeline.simulate import Reel, SimulatedCameras, in_thread, load
 from pipeline.simulate.reports import CameraClock, sender_report
 
 AHEAD_S = 1000.0
-TCP = {"rtsp_transport": "tcp", "analyzeduration": "0"}
+TCP = {"rtsp_transport": "tcp", "analyzeduration": "100000", "fpsprobesize": "0"}
 UDP = {**TCP, "rtsp_transport": "udp", "protocol_whitelist": "rtsp,rtp,udp,tcp"}
 
 
