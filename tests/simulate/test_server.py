@@ -145,12 +145,13 @@ def test_a_response_of_odd_letters_proves_nothing_and_fails_nothing() -> None:
         assert Basic(ACCOUNT).accepts("DESCRIBE", odd) is False
 
 
-def test_gstreamer_plays_it_too(film: Path, folder: Path) -> None:
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_gstreamer_plays_it_too(film: Path, folder: Path, protocol: str) -> None:
     if not shutil.which("gst-launch-1.0"):
         missing("GStreamer")
     with serving({"yard": film}, folder) as urls:
         pipeline = (
-            f"rtspsrc location={urls['yard']} ! rtph264depay ! h264parse "
+            f"rtspsrc protocols={protocol} location={urls['yard']} ! rtph264depay ! h264parse "
             "! identity eos-after=60 ! fakesink"
         )
         command = ["gst-launch-1.0", "-q", *pipeline.split()]
