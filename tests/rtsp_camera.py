@@ -21,9 +21,12 @@ OFFSET = 123_456
 class Stream:
     """What a fault may do with a client that plays."""
 
-    def __init__(self, reel: Reel, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reel: Reel, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self.pictures: list[AccessUnit] = list(reel.access_units())
         self.packetiser = Packetiser(ssrc=7, sequence=65_530)
+        self.reader = reader
         self.writer = writer
 
     async def send(self, count: int, *, pause: float = FAST) -> None:
@@ -32,6 +35,11 @@ class Stream:
             self.writer.write(self.packetiser.access_unit(unit.units, OFFSET + unit.pts))
             await self.writer.drain()
             await asyncio.sleep(pause)
+
+    async def silence(self) -> None:
+        """Keep the connection, send nothing, until the client goes."""
+        while await self.reader.read(4096):
+            pass
 
     async def no_slices(self) -> None:
         """Send RTP without end that never makes a picture."""
@@ -145,5 +153,5 @@ class RtspCamera:
             writer.write(("\r\n".join(head) + "\r\n\r\n" + body).encode())
             await writer.drain()
             if method == "PLAY":
-                await self._play(Stream(self._reel, writer))
+                await self._play(Stream(self._reel, reader, writer))
                 return

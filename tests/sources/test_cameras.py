@@ -213,8 +213,12 @@ def test_a_port_that_never_answers_is_unreachable_in_time(scheme: str) -> None:
 
 
 def test_closing_ends_the_frames_of_another_thread(reel: Reel) -> None:
-    with in_thread(SimulatedCameras({"door": reel}, port=0)) as cameras:
-        source = open_source("door", cameras.urls["door"], options=SourceOptions(read_timeout_s=30))
+    async def plays_on(stream: Stream) -> None:
+        await stream.send(120)
+        await stream.silence()
+
+    with RtspCamera(reel, plays_on) as camera:
+        source = open_source("door", camera.url, options=SourceOptions(read_timeout_s=30))
         first, ended = threading.Event(), threading.Event()
 
         def watch() -> None:
