@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import ssl
 import struct
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import av
 import pytest
@@ -85,6 +87,26 @@ def test_reports_hold_across_a_jump_of_the_times_and_can_be_left_out(reel: Reel)
     assert times[-1] - times[0] == pytest.approx(19 * 0.04, abs=0.001)
     with in_thread(SimulatedCameras({"yard": reel}, port=0, sender_reports=False)) as cameras:
         assert {taken_at(packet) for packet in packets(cameras.urls["yard"], TCP, 5)} == {None}
+
+
+async def test_where_only_reports_are_sent_there_are_many_of_them(reel: Reel) -> None:
+    async with SimulatedCameras({"yard": reel}, port=0) as cameras:
+        cameras.fault("yard", "rtcp-only")
+        url = cameras.urls["yard"]
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+        for line in (f"SETUP {url}/track0", f"PLAY {url}"):
+            transport = "Transport: RTP/AVP/TCP;interleaved=4-5"
+            writer.write(f"{line} RTSP/1.0\r\nCSeq: 1\r\n{transport}\r\n\r\n".encode())
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        for _ in range(5):
+            marker, channel, length = struct.unpack(">cBH", await reader.readexactly(4))
+            packet = await reader.readexactly(length)
+            assert (marker, channel, packet[1]) == (b"$", 5, 200)
+        cameras.fault("yard", "stall")
+        with pytest.raises(TimeoutError):  # one report may be on its way still
+            await asyncio.wait_for(reader.readexactly(200), 1.0)
+        assert cameras.sent["yard"].pictures == 0
+        writer.close()
 
 
 def test_packets_are_lost_over_udp_too(reel: Reel) -> None:
