@@ -111,6 +111,8 @@ class CameraStatus(Wire):
     latency_ms: float | None = None
     events: int = 0
     dropped: Mapping[str, int] = {}
+    breaks: int = 0
+    """How often its pictures did not go on from those before: connections, and jumps in time."""
     changes: Mapping[str, int] = {}
     """State -> how often it was entered."""
     recording: str | None = None

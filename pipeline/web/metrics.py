@@ -21,6 +21,7 @@ _COUNTERS = {
     "looks": ("looks", "Frames that were looked at."),
     "detections": ("detections", "Objects found in them."),
     "events": ("events", "Events that were opened."),
+    "breaks": ("breaks", "Connections, and jumps in the times of pictures."),
 }
 """Name of a metric -> field of the status, and what it is."""
 

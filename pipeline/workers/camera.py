@@ -188,6 +188,7 @@ class CameraWatch:
             latency_ms=self._latencies.median_ms(),
             events=self._counts["events"],
             dropped=dict(dropped),
+            breaks=self._counts["breaks"],
             changes=self._standing.changes,
             recording=recording,
         )
@@ -206,6 +207,7 @@ class CameraWatch:
             for frame in self._source.frames():
                 arrived = time.monotonic()
                 self._counts["frames"] += 1
+                self._counts["breaks"] += frame.discontinuity
                 self._size = frame.size
                 policy = Policy.NEWEST if self._source.live else Policy.EVERY
                 skipped, self._pace = choose(
