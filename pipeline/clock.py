@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -58,6 +58,12 @@ class HostClock(Wire):
     def at(self, monotonic: float) -> datetime:
         """What time it was."""
         return datetime.fromtimestamp(monotonic + self.offset_s, UTC)
+
+    def told(self, at: datetime, by: HostClock | None) -> datetime:
+        """A moment that another setting calls `at`, as this one does, if that can be known."""
+        if by is None or by.boot != self.boot:
+            return at
+        return at + timedelta(seconds=self.offset_s - by.offset_s)
 
 
 def offset_s(monotonic: Callable[[], float], now: Callable[[], datetime]) -> float | None:

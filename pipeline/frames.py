@@ -132,8 +132,8 @@ class LoggedLook:
 
     time: float
     captured_at: datetime
-    monotonic: float | None
     tracks: tuple[LoggedTrack, ...]
+    monotonic: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from bisect import bisect_left, insort
 from collections.abc import Callable
@@ -21,7 +22,9 @@ LONGEST_GAP_S = 3600.0
 range."""
 DEFAULT_PERIOD_S = 1 / 25
 LEAST_STEP_S = 0.001
-"""Pictures that came with one time lie this far apart, or half of what lies between two others."""
+"""What has to be later than something else is later by this."""
+LEAST_MOMENT_S = 0.000_02
+"""And was captured so much later: what came at once must not reach into the future."""
 SAME_S = 1e-6
 REMEMBERED = 64
 """More packets than any decoder holds back."""
@@ -111,7 +114,11 @@ class Timeline:
         packet, a raw H.264 file): then it is one frame period after the last. `arrival` is when it
         came, and `taken` when its picture was taken by the camera's own clock, if it says so.
         """
-        stamp = self._next(pts, arrival, dts, taken)
+        # Decoding times only rise: one that does not is of a clock that was set back.
+        in_order = dts is None or self._dts is None or dts + self._shift > self._dts
+        stamp = self._next(pts, arrival, taken, may_be_before=in_order)
+        if dts is not None:
+            self._dts = max(dts + self._shift, -math.inf if self._dts is None else self._dts)
         self._sent.append((pts, stamp))
         del self._sent[:-REMEMBERED]
         return stamp
@@ -119,13 +126,13 @@ class Timeline:
     def stamp(self, pts: float | None, arrival: float) -> Stamp:
         """The times of the next frame, in the order of presentation: those of its packet, where
         `sent` was told of it."""
-        found = self._of_packet(pts) if self._sent else self._next(pts, arrival, pts, None)
+        found = self._of_packet(pts) if self._sent else self._next(pts, arrival)
         last = self._shown
         if last is not None and (found.pts <= last.pts or found.monotonic <= last.monotonic):
             # a camera that has set its clock back a little, in the middle of a group of pictures
             found = self._at(
                 max(found.pts, last.pts + LEAST_STEP_S),
-                max(found.monotonic, last.monotonic + LEAST_STEP_S),
+                max(found.monotonic, last.monotonic + LEAST_MOMENT_S),
                 found.discontinuity,
             )
         self._shown = found
@@ -144,9 +151,14 @@ class Timeline:
         )
 
     def _next(
-        self, given: float | None, arrival: float, dts: float | None, taken: float | None
+        self,
+        given: float | None,
+        arrival: float,
+        taken: float | None = None,
+        *,
+        may_be_before: bool = False,
     ) -> Stamp:
-        pts, jump = self._rebased(given, arrival, dts)
+        pts, jump = self._rebased(given, arrival, may_be_before)
         self._arrival = arrival
         self._timed = self._timed or given is not None
         if self._first is None:
@@ -164,11 +176,9 @@ class Timeline:
         return Stamp(captured_at, monotonic, pts, jump)
 
     def _rebased(
-        self, given: float | None, arrival: float, dts: float | None
+        self, given: float | None, arrival: float, may_be_before: bool
     ) -> tuple[float, bool]:
         """The presentation time on the stream's own clock, and whether it is a jump."""
-        stepped_back = dts is not None and self._dts is not None and dts <= self._dts
-        self._dts = dts if dts is not None else self._dts
         if not self._placed:
             return given or 0.0, True
         newest = self._placed[-1].pts
@@ -186,7 +196,7 @@ class Timeline:
         if step > 0:
             self._repeats = 0
             return newest + step, False
-        if not stepped_back and self._is_between(newest + step):
+        if may_be_before and self._is_between(newest + step):
             return newest + step, False
         self._repeats += 1
         if self._live or self._repeats > 1:
@@ -229,7 +239,7 @@ class Timeline:
         # Where it must go back, time goes on at half its speed; but nothing is ahead of its arrival.
         step = pts - before.pts
         at_least = max(
-            before.monotonic + min(step, LEAST_STEP_S),
+            before.monotonic + min(step, LEAST_MOMENT_S),
             min(before.monotonic + step / 2, arrival),
         )
         return max(captured, at_least)
