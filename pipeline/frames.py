@@ -2,7 +2,8 @@
 
 Coordinates are pixels of the frame in float, origin at the upper left, unless a name says
 fraction. `captured_at` is wall-clock UTC and for people; `monotonic` is seconds that never run
-backwards and for logic, and when the picture was captured, too; `pts` is the stream's own presentation time in seconds and for media.
+backwards and for logic, and says when something was captured as well; `pts` is the stream's own
+presentation time in seconds and for media: it only goes on too.
 """
 
 from __future__ import annotations

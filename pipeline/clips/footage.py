@@ -79,9 +79,7 @@ class Footage:
                 return _shown(line, clock)
         return None
 
-    def pieces(
-        self, start: datetime, end: datetime, clock: HostClock | None = None
-    ) -> list[Piece]:
+    def pieces(self, start: datetime, end: datetime, clock: HostClock | None = None) -> list[Piece]:
         """All video between two moments, in order; each piece begins at the keyframe at or before
         `start`, where there is one."""
         overlapping = self._overlapping(start, end, clock)
@@ -110,9 +108,7 @@ class Footage:
         for name in self._listing.names(INDEX, *VIDEO):
             files.setdefault(name.rpartition(".")[0], []).append(name)
         begins = {stem: _begun(stem) for stem in files}
-        stems = sorted(
-            files, key=lambda stem: (not begins[stem].elsewhere(clock), begins[stem].on(clock))
-        )
+        stems = sorted(files, key=partial(_order, clock=clock))
         before, self._whole = self._whole, {}
         for stem, following in pairwise(stems):
             # Only the newest still grows.
@@ -126,9 +122,10 @@ class Footage:
             newest.append(replace(self._segment(files[stem]), start=start, end=end))
         return [*self._whole.values(), *newest]
 
-    def track_logs(self) -> list[Path]:
+    def track_logs(self, clock: HostClock | None = None) -> list[Path]:
         """The files of the track log, the oldest first."""
-        return [self._folder / name for name in self._listing.names(TRACKS)]
+        names = self._listing.names(TRACKS)
+        return [self._folder / name for name in sorted(names, key=partial(_order, clock=clock))]
 
     def remove(self, segment: Segment) -> None:
         """Remove a segment; who is reading it goes on."""
@@ -145,16 +142,12 @@ class Footage:
     def _indexes(self, clock: HostClock | None) -> list[tuple[datetime, Path]]:
         """The indexes of video that the clock has a time for, with when it begins, in order."""
         found = [(_begun(name), self._folder / name) for name in self._listing.names(INDEX)]
-        timed = [
-            (first.on(clock), index) for first, index in found if not first.elsewhere(clock)
-        ]
+        timed = [(first.on(clock), index) for first, index in found if not first.elsewhere(clock)]
         return sorted(timed)
 
-    def _overlapping(
-        self, start: datetime, end: datetime, clock: HostClock | None
-    ) -> list[Path]:
+    def _overlapping(self, start: datetime, end: datetime, clock: HostClock | None) -> list[Path]:
         indexes = self._indexes(clock)
-        following = [*(first for first, _ in indexes[1:]), None]
+        following = [*(first for first, _ in indexes), None][1:]
         return [
             index
             for (first, index), after in zip(indexes, following, strict=True)
@@ -188,6 +181,12 @@ def _begun(name: str) -> Begun:
     found = begun(name)
     assert found is not None  # since `Listing` lists none but these files
     return found
+
+
+def _order(name: str, clock: HostClock | None) -> tuple[bool, datetime]:
+    """Sorts names: those of earlier boots first, since what is being written is of this one."""
+    first = _begun(name)
+    return not first.elsewhere(clock), first.on(clock)
 
 
 def _shown(line: _Line, clock: HostClock | None) -> datetime:

@@ -56,9 +56,10 @@ def begun(name: str) -> Begun | None:
 def file_name(at: datetime, monotonic: float | None, recording: str | None = None) -> str:
     """How a file is called that is begun at this moment, without its kind."""
     host = boot()
-    known = host is not None and monotonic is not None and monotonic >= 0
-    since = [host, f"{round(monotonic * 1000):012d}"] if known else []
-    return "-".join(part for part in (stamp(at), recording, *since) if part)
+    since = None
+    if host is not None and monotonic is not None and monotonic >= 0:
+        since = f"{host}-{round(monotonic * 1000):012d}"
+    return "-".join(part for part in (stamp(at), recording, since) if part)
 
 
 def stamp(at: datetime) -> str:

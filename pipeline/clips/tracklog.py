@@ -104,11 +104,13 @@ def _parsed(line: str, clock: HostClock | None) -> LoggedLook | None:
     """A look, its moment as the clock calls it; None of a line that a crash has torn."""
     try:
         time, at, tracks, *since = json.loads(line)
-        monotonic = since[0] if since else None
-        known = clock is not None and monotonic is not None
+        monotonic: float | None = since[0] if since else None
+        captured_at = datetime.fromtimestamp(at, UTC)
+        if clock is not None and monotonic is not None:
+            captured_at = clock.at(monotonic)
         return LoggedLook(
             time,
-            clock.at(monotonic) if known else datetime.fromtimestamp(at, UTC),
+            captured_at,
             tuple(
                 LoggedTrack(number, label, confidence, (x1, y1, x2, y2))
                 for number, label, confidence, x1, y1, x2, y2 in tracks

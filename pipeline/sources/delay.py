@@ -15,9 +15,9 @@ class Delay:
     """The smallest difference of late between when something came and what a clock said of it.
 
     That clock is the stream's own (presentation times), or the camera's (sender reports), and then
-    shared by the threads that read the camera's streams. The smallest one is of what waited nowhere;
-    it may grow by `DRIFT`, because clocks differ, and is never `LONGEST_S` behind. A clock that
-    `may_be_set` was set then.
+    shared by the threads that read the camera's streams. The smallest difference is that of what
+    waited nowhere; it may grow by `DRIFT`, because clocks differ, and is never `LONGEST_S` behind.
+    A clock that `may_be_set` was set then.
     """
 
     def __init__(self, *, may_be_set: bool = False) -> None:

@@ -236,7 +236,7 @@ class Timeline:
             return before.monotonic + share * (after.monotonic - before.monotonic)
         if before is None or not self._live:
             return captured
-        # Where it must go back, time goes on at half its speed; but nothing is ahead of its arrival.
+        # Where it must go back, time goes on at half its speed, but never ahead of the arrival.
         step = pts - before.pts
         at_least = max(
             before.monotonic + min(step, LEAST_MOMENT_S),

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from pipeline.amendment import Amendment, EventJudged
 from pipeline.store import events, jobs, meta, schema
+from pipeline.store.clock import StoreClock
 from pipeline.store.database import Database
 from pipeline.store.jobs import Jobs
 from pipeline.store.marks import Marks
@@ -34,6 +35,7 @@ class Store:
         self.jobs = Jobs(database)
         self.outbox = Outbox(database)
         self.marks = Marks(database)
+        self.clock = StoreClock(database)
 
     @classmethod
     def open(cls, data_folder: Path) -> Self:
@@ -70,7 +72,7 @@ class Store:
 
         One transaction holds the new version, its outbox row and the jobs that follow; on return
         they are on the disk. Whatever changes nothing (see `states`) makes no version. `now` is
-        an aware time.
+        an aware time: that of `clock`, as everywhere that jobs are concerned.
 
         Raises:
             AmendmentError: the event cannot take this amendment.

@@ -6,6 +6,7 @@ import logging
 from datetime import datetime, timedelta
 
 from pipeline.amendment import Amendment, EventCreated, EventEnded, EventUpdated, Footage
+from pipeline.clock import HostClock
 from pipeline.config import Config, Record
 from pipeline.describers import template
 from pipeline.errors import StoreError
@@ -78,11 +79,18 @@ def created(
         images=scene.images,
         scene=_asked(config, rule.verify == "model", scene),
         judge_within_s=60.0 if config.describer is None else config.describer.deadline_s,
-        footage=footage(config.cameras[view.camera].record, started, view.captured_at),
+        footage=footage(
+            config.cameras[view.camera].record,
+            started,
+            view.captured_at,
+            HostClock.of(view.captured_at, view.monotonic),
+        ),
     )
 
 
-def footage(record: Record, started: datetime, found: datetime) -> Footage | None:
+def footage(
+    record: Record, started: datetime, found: datetime, clock: HostClock | None = None
+) -> Footage | None:
     """What the clip of an event shall hold that began at `started` and was `found` later, as by
     a rule that waits; None where none is wanted.
 
@@ -98,6 +106,7 @@ def footage(record: Record, started: datetime, found: datetime) -> Footage | Non
         post_roll_s=record.post_roll_s,
         longest_s=record.longest_s,
         annotated=record.annotated,
+        clock=clock,
     )
 
 

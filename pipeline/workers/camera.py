@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
+from pipeline.clock import HostClock
 from pipeline.config import Config
 from pipeline.errors import DetectorBusy, DetectorError
 from pipeline.health import CameraState, CameraStatus
@@ -41,9 +42,17 @@ class Handover(Wire):
 
     format: Literal[1] = 1
     saved_at: AwareDatetime
+    clock: HostClock | None = None
     run: str
     film_pts: float | None
     analysis: dict[str, Any]
+
+    def age_s(self) -> float:
+        """How long ago it was saved, also if the host's clock was set since."""
+        now, monotonic = datetime.now(UTC), time.monotonic()
+        clock = HostClock.of(now, monotonic)
+        saved_at = self.saved_at if clock is None else clock.told(self.saved_at, by=self.clock)
+        return (now - saved_at).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +267,10 @@ class CameraWatch:
 
     def _left(self, last: Look) -> Handover:
         """What a successor would need right after this look."""
+        now = datetime.now(UTC)
         return Handover(
-            saved_at=datetime.now(UTC),
+            saved_at=now,
+            clock=HostClock.of(now, time.monotonic()),
             run=self._run,
             film_pts=None if self._source.live else last.pts,
             analysis=self._analysis.state(),

@@ -8,7 +8,6 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from pipeline.amendment import Amendment
 from pipeline.config import Config
@@ -99,7 +98,7 @@ class Writer:
         while True:
             last_try = self._hurry.is_set()
             try:
-                self._store.amend_all(amendments, now=datetime.now(UTC), camera_state=state)
+                self._store.amend_all(amendments, now=self._store.clock.now(), camera_state=state)
             except AmendmentError:
                 raise
             except StoreError as error:

@@ -21,9 +21,7 @@ def stamps(
 ) -> list[Stamp]:
     timeline = Timeline(live=live, rate=rate, clock=CLOCK)
     arrivals = arrivals or [1000 + i / rate for i in range(len(times))]
-    return [
-        timeline.stamp(pts, arrival) for pts, arrival in zip(times, arrivals, strict=True)
-    ]
+    return [timeline.stamp(pts, arrival) for pts, arrival in zip(times, arrivals, strict=True)]
 
 
 def jumps(found: list[Stamp]) -> list[int]:
@@ -249,8 +247,10 @@ def test_pictures_sent_out_of_order_have_their_times_and_those_of_their_packets(
             arrival += 0.1
             pts = base + place / 10
             sent[pts] = timeline.sent(pts, arrival, dts=base + len(sent) / 10 - 0.5)
-        for place in range(start, start + between + 1):
-            shown.append(timeline.stamp(base + place / 10, arrival))
+        shown += [
+            timeline.stamp(base + place / 10, arrival)
+            for place in range(start, start + between + 1)
+        ]
     for (pts, packet), frame in zip(sorted(sent.items()), shown, strict=True):
         assert frame[:3] == packet[:3], pts
     for before, after in pairwise(shown):
