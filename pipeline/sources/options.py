@@ -14,6 +14,7 @@ class SourceOptions:
     """How a camera is opened and read; the fields are those of its configuration.
 
     `masks` are polygons in fractions 0..1 of the picture, which no reader of its frames ever sees.
+    Without `decode` only packets are wanted: the frames of a stream have no pictures then.
     """
 
     open_timeout_s: float = 10.0
@@ -23,6 +24,7 @@ class SourceOptions:
     tls_ca: Path | None = None
     decoder: str | None = None
     masks: tuple[tuple[tuple[float, float], ...], ...] = ()
+    decode: bool = True
 
     @classmethod
     def of(cls, camera: Camera) -> Self:

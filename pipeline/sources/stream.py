@@ -18,6 +18,7 @@ from pipeline.sources.options import SourceOptions
 from pipeline.sources.pictures import DecodedPicture
 from pipeline.sources.reports import taken
 from pipeline.sources.timing import Clock, Stamp, Timeline
+from pipeline.sources.undecoded import undecoded
 from pipeline.types import EncodedPacket, EncodedStream, Frame
 
 if TYPE_CHECKING:
@@ -69,7 +70,17 @@ def open_stream(
         stream = _video(container)
         if stream is not None:
             tap = None if packets is None else _Tap(packets)
-            return StreamSource(camera, name, kind, container, stream, read_timeout_s, clock, tap)
+            return StreamSource(
+                camera,
+                name,
+                kind,
+                container,
+                stream,
+                read_timeout_s,
+                clock,
+                tap,
+                decode=options.decode,
+            )
         failure: SourceError = SourceUnreadable(
             f"Camera {camera}: {name} holds no video that can be decoded."
         )
@@ -141,6 +152,8 @@ class StreamSource:
         read_timeout_s: float,
         clock: Clock,
         tap: _Tap | None = None,
+        *,
+        decode: bool = True,
     ) -> None:
         self.live = kind is Kind.RTSP or (kind is Kind.HTTP and not container.duration)
         self.codec: str = stream.codec_context.codec.canonical_name
@@ -153,6 +166,7 @@ class StreamSource:
         self._read_timeout_s = read_timeout_s
         self._clock = clock
         self._tap = tap
+        self._decodes = decode
         self._stop = threading.Event()
         self._in_use = threading.Lock()
         # Frame threads hold back as many pictures as there are threads: good for films, but a
@@ -204,6 +218,12 @@ class StreamSource:
                 sent = _sent(timeline, packet, arrival)
                 if self._tap is not None:
                     self._tap.take(self._stream, packet, sent)
+                if not self._decodes:
+                    newest = arrival
+                    yield undecoded(self._camera, index, self._stream, sent)
+                    index += 1
+            if not self._decodes:
+                continue
             for decoded in self._decode(packet):
                 newest = arrival
                 stamp = timeline.stamp(self._seconds(decoded), arrival)

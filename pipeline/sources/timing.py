@@ -33,10 +33,15 @@ REMEMBERED = 64
 @dataclass(frozen=True)
 class Clock:
     """Where time comes from: `monotonic` in seconds, `now` as the host's clock shows it. `wall` is
-    the time of day of what was captured."""
+    the time of day of what was captured.
+
+    Streams of one camera share one, so that they agree: `reports` is the delay against the clock of
+    the camera itself.
+    """
 
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = utc_now
+    reports: Delay = field(default_factory=lambda: Delay(may_be_set=True))
     wall: WallClock = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,13 +79,11 @@ class Timeline:
 
     (see `Delay`): the smallest delay of late is that of a picture that waited nowhere on its way.
     Where the camera says when it took a picture (RTCP sender reports, RFC 3550), that moment takes
-    the place of `pts`, and `reports`, the delay against the camera's clock, is shared by all
-    streams of the camera, so that what was taken at once has one time however it was delivered.
+    the place of `pts`, and the delay is that against the camera's clock (`Clock.reports`), which is
+    shared by the camera's streams, so that what was taken at once has one time, however it came.
     """
 
-    def __init__(
-        self, *, live: bool, rate: float | None, clock: Clock, reports: Delay | None = None
-    ) -> None:
+    def __init__(self, *, live: bool, rate: float | None, clock: Clock) -> None:
         self._live = live
         # a rate may be claimed by dividing the pictures by damaged times
         self._period = 1 / rate if rate and rate >= 1 / LONGEST_GAP_S else DEFAULT_PERIOD_S
@@ -89,7 +92,7 @@ class Timeline:
         self._clock = clock
         self._opened = clock.monotonic()
         self._opened_at = clock.wall.at(self._opened)
-        self._delay, self._reports = Delay(), reports or Delay(may_be_set=True)
+        self._delay = Delay()
         self._placed: list[_Placed] = []
         self._first: float | None = None
         self._arrival = self._opened
@@ -222,7 +225,7 @@ class Timeline:
         captured = pts + self._delay.least(pts, arrival)
         if taken is None:
             return captured
-        return taken + self._reports.least(taken, arrival)
+        return taken + self._clock.reports.least(taken, arrival)
 
     def _between(self, pts: float, captured: float, arrival: float) -> float:
         """A moment that is later than those of earlier pictures, and earlier than of later ones."""

@@ -20,11 +20,11 @@ from pipeline.health import CameraState, CameraStatus
 from pipeline.incidents import Action, Open
 from pipeline.protocols import Detector
 from pipeline.queues import Slot, SlotClosed, newest_frame
-from pipeline.sources import Reconnecting, SourceOptions
+from pipeline.sources import Clock, Reconnecting, SourceOptions
 from pipeline.types import Frame, Wire
 from pipeline.workers.analysis import Analysis, Latencies, Look, Pace
 from pipeline.workers.guard import guarded_thread
-from pipeline.workers.keeping import Keeping
+from pipeline.workers.recording import Recording
 
 logger = logging.getLogger(__name__)
 
@@ -112,13 +112,15 @@ class CameraWatch:
         self._stop = threading.Event()
         self._slot: Slot[_Arrived] = Slot(merge=_newest)
         film_pts = None if resume is None else resume.film_pts
-        self._keeping = Keeping(config, key, film_pts) if camera.record.wanted else None
+        clock = Clock()
+        self._keeping = Recording(config, key, film_pts, clock) if camera.record.wanted else None
         self._source = Reconnecting(
             key,
             camera.address(),
             stop=self._stop,
             on_state=self._set_state,
-            packets=self._keeping,
+            packets=None if self._keeping is None else self._keeping.packets,
+            clock=clock,
             options=SourceOptions.of(camera),
         )
         self._pace = Pace(camera.detect.fps)

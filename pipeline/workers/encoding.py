@@ -7,7 +7,6 @@ import logging
 import os
 import threading
 import time
-from datetime import UTC, datetime
 
 from pipeline.errors import StoreError
 from pipeline.workers.cutting import Cutting

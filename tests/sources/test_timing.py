@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.sources.delay import Delay
 from pipeline.sources.timing import Clock, Stamp, Timeline
 
 START = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -103,10 +102,8 @@ def test_a_camera_whose_clock_runs_slow_is_followed() -> None:
 
 
 def test_two_streams_of_one_camera_agree_by_its_reports_whatever_their_delay() -> None:
-    reports = Delay(may_be_set=True)
-    streams = [
-        Timeline(live=True, rate=10, clock=CLOCK, reports=reports) for _ in ("small", "full")
-    ]
+    clock = Clock(CLOCK.monotonic, CLOCK.now)
+    streams = [Timeline(live=True, rate=10, clock=clock) for _ in ("small", "full")]
     camera = 77_000.0  # its clock has nothing to do with ours
     for number in range(50):
         at = number / 10
@@ -120,8 +117,7 @@ def test_two_streams_of_one_camera_agree_by_its_reports_whatever_their_delay() -
 
 @pytest.mark.parametrize("set_to", [0.0, 1e9, 77_000.0 - 3600])
 def test_a_camera_that_sets_its_clock_moves_nothing(set_to: float) -> None:
-    reports = Delay(may_be_set=True)
-    stream = Timeline(live=True, rate=10, clock=CLOCK, reports=reports)
+    stream = Timeline(live=True, rate=10, clock=Clock(CLOCK.monotonic, CLOCK.now))
     found = [
         stream.sent(n / 10, 1000 + n / 10, taken=(77_000 if n < 20 else set_to) + n / 10)
         for n in range(40)
