@@ -81,7 +81,8 @@ class Host:
             media = LocalMedia(self.folder / "media")
             work = self.folder / "work"
             cutting = Cutting(store, media, self.folder / "video", work, "test")
-            assert cutting.step(ended, 0.0)
+            while cutting.step(ended, 0.0):
+                pass
             event = store.event("e1")
         assert event is not None
         assert event.clip is not None
@@ -101,7 +102,7 @@ def test_a_clip_has_just_what_was_filmed_before_and_after_the_clock_was_set(
     film: Kept, tmp_path: Path, set_by_s: float
 ) -> None:
     host = Host(film, tmp_path, set_by_s)
-    packets, event = host.clip(found_s=15, begin_s=10, ended_s=25)
+    packets, event = host.clip(found_s=15, begin_s=10.05, ended_s=25.05)
     assert packets == host.sent(10, 30)
     assert event.clip.whole
     assert event.clip.duration_s == pytest.approx(20.1, abs=0.1)
@@ -113,7 +114,7 @@ def test_an_event_right_after_it_has_its_pre_roll_of_before(
     film: Kept, tmp_path: Path, set_by_s: float
 ) -> None:
     host = Host(film, tmp_path, set_by_s)
-    packets, event = host.clip(found_s=22, begin_s=17, ended_s=24)
+    packets, event = host.clip(found_s=22, begin_s=17.05, ended_s=24.05)
     assert packets == host.sent(17, 29)
     assert event.clip.whole
 
@@ -133,7 +134,7 @@ def test_jobs_of_before_have_no_clock_and_are_cut_by_what_was_shown(
         name = "-".join(index.name.split("-")[:2])
         index.with_name(f"{name}.idx").write_text("\n".join([head, *old]) + "\n")
         index.unlink()
-    begin, end = film.begin + timedelta(seconds=10), film.begin + timedelta(seconds=20)
+    begin, end = film.begin + timedelta(seconds=10.05), film.begin + timedelta(seconds=20.05)
     (piece,) = clips.Footage(tmp_path / "cam").pieces(begin, end)
     assert [packet.data for packet in piece.read()] == [
         packet.data for packet in film.packets if 10 <= packet.time <= 20
@@ -177,7 +178,7 @@ def test_what_was_just_filmed_is_kept_after_the_clock_was_set(
         where="test",
         folder=tmp_path,
     )
-    retention = Retention(config, LocalMedia(tmp_path / "media"))
+    retention = Retention(config, LocalMedia(tmp_path / "media"), lambda path: 10**12)
     before = len(clips.Footage(tmp_path / "video" / "back-door").segments())
     clock = host.clock(39)
     retention.sweep(host.shown(39.9), {}, frozenset(), clock)
