@@ -26,6 +26,10 @@ LEAST_STEP_S = 0.001
 LEAST_MOMENT_S = 0.000_02
 """And was captured so much later: what came at once must not reach into the future."""
 SAME_S = 1e-6
+LEAP_S = 0.5
+"""A camera's clock that moves by so much against its own presentation times was set."""
+DISBELIEF_S = 15.0
+"""And is not believed for so long: three times what lies between two reports, mostly."""
 REMEMBERED = 64
 """More packets than any decoder holds back."""
 
@@ -99,6 +103,8 @@ class Timeline:
         self._shift = 0.0
         self._timed = False
         self._repeats = 0
+        self._ahead: float | None = None
+        self._believed_from = -math.inf
         self._dts: float | None = None
         self._sent: list[tuple[float | None, Stamp]] = []
         self._shown: Stamp | None = None
@@ -162,6 +168,8 @@ class Timeline:
         may_be_before: bool = False,
     ) -> Stamp:
         pts, jump = self._rebased(given, arrival, may_be_before)
+        if jump:
+            self._ahead = None
         self._arrival = arrival
         self._timed = self._timed or given is not None
         if self._first is None:
@@ -223,9 +231,17 @@ class Timeline:
             assert self._first is not None
             return self._opened + pts - self._first
         captured = pts + self._delay.least(pts, arrival)
-        if taken is None:
+        if taken is None or not self._believed(taken - pts, arrival):
             return captured
         return taken + self._clock.reports.least(taken, arrival)
+
+    def _believed(self, ahead: float, arrival: float) -> bool:
+        """Whether a report is to be believed: not while the camera's clock and its presentation
+        times drift apart in leaps, as where the clock is being set, or reports hold nonsense."""
+        if self._ahead is not None and abs(ahead - self._ahead) > LEAP_S:
+            self._believed_from = arrival + DISBELIEF_S
+        self._ahead = ahead
+        return arrival >= self._believed_from
 
     def _between(self, pts: float, captured: float, arrival: float) -> float:
         """A moment that is later than those of earlier pictures, and earlier than of later ones."""

@@ -127,6 +127,15 @@ def test_a_camera_that_sets_its_clock_moves_nothing(set_to: float) -> None:
     )
 
 
+def test_reports_without_a_time_are_not_believed() -> None:
+    stream = Timeline(live=True, rate=10, clock=Clock(CLOCK.monotonic, CLOCK.now))
+    # every five seconds it says that it is no time at all
+    found = [stream.sent(n / 10, 1000 + n / 10, taken=(n % 50) / 10) for n in range(400)]
+    assert [stamp.monotonic - 1000 for stamp in found] == pytest.approx(
+        [n / 10 for n in range(400)], abs=0.02
+    )
+
+
 def test_a_gap_in_a_film_is_a_jump_of_which_the_time_is_kept() -> None:
     found = stamps([0.0, 0.1, 9.0, 9.1], live=False)
     assert jumps(found) == [0, 2]
