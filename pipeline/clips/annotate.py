@@ -23,6 +23,7 @@ from pipeline.clips.output import new_output
 from pipeline.clips.pictures import bgr, within
 from pipeline.clips.tracks import Tracks
 from pipeline.errors import ClipError
+from pipeline.masking import Masks
 from pipeline.types import ClipReason, Event, Image, LoggedTrack, Size, Zone
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def annotate(
     should_stop: Callable[[], bool],
     most_height: int = MOST_HEIGHT,
 ) -> Drawn | None:
-    """Draw a raw clip's annotated one, in H.264 with the very times of its pictures.
+    """Draw a raw clip's annotated one, in H.264 with the very times of its pictures; what lies in
+    the masks of `cut` is black in it.
 
     `should_stop` is asked at each picture; None when it stopped the drawing, and then there is no
     file. Times are shown in `tz`.
@@ -99,6 +101,7 @@ def _annotate(
     size = within(cut.size, MOST_WIDTH, most_height)
     bar = Bar(size[0], f"{event.camera_name}: {event.rule_reason}", size[1])
     pen = _Pen(size, event, zones)
+    masks = Masks(cut.masks)
     tracks = Tracks(cut.looks)
     moments = Moments(cut, event)
     with (
@@ -119,7 +122,7 @@ def _annotate(
             seconds = frame.time or 0.0
             start = seconds if start is None else start
             t = seconds - start
-            image = pen.draw(bgr(frame, size), tracks.at(t))
+            image = pen.draw(bgr(frame, size, masks), tracks.at(t))
             moments.saw(t, image)
             local = cut.moment(t).astimezone(tz)
             picture = np.vstack([image, bar.image(f"{local:%Y-%m-%d %H:%M:%S}")])

@@ -19,7 +19,15 @@ from pipeline.clips.output import new_output
 from pipeline.clips.piece import Piece
 from pipeline.encoded import add_stream, opened
 from pipeline.errors import ClipError
-from pipeline.types import ClipReason, EncodedPacket, EncodedStream, LoggedTrack, Size, Wire
+from pipeline.types import (
+    ClipReason,
+    EncodedPacket,
+    EncodedStream,
+    LoggedTrack,
+    Polygon,
+    Size,
+    Wire,
+)
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -52,7 +60,8 @@ class Cut(Wire):
     """A raw clip; stored beside it, since its segments and track log are soon gone.
 
     `size` in pixels; `start` and `end` are when the first and last pictures were taken.
-    `transcoded` is true where the camera's packets could not be used as they were.
+    `transcoded` is true where the camera's packets could not be used as they were. What lies in
+    `masks` is in its pictures, and nobody may see it.
     """
 
     codec: str
@@ -64,6 +73,7 @@ class Cut(Wire):
     looks: tuple[CutLook, ...]
     stretches: tuple[Stretch, ...] = ()
     """What it is made of; breaks in a recording are shortened."""
+    masks: tuple[Polygon, ...] = ()
 
     def seconds(self, at: datetime) -> float:
         """Where in the clip a moment is, within its length."""

@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.sources.timing import Stamp
-from pipeline.types import Frame, Image, Size
+from pipeline.types import Frame, Image, Luma, Size
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
+_NONE = "only the packets of this stream were asked for"
+
+
 class NoPicture:
     """Stands for the picture of a packet that nobody decodes."""
 
+    def luma(self) -> Luma:
+        raise ValueError(_NONE)
+
     def bgr(self, size: Size) -> Image:
-        raise ValueError("only the packets of this stream were asked for")
+        raise ValueError(_NONE)
 
 
 def undecoded(camera: str, index: int, stream: VideoStream, stamp: Stamp) -> Frame:

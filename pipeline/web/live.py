@@ -70,7 +70,10 @@ class Live:
         if rows:
             self._sequence = rows[-1].sequence
         now = datetime.now(UTC)
-        return rows, [asdict(view) for view in cameras_view(self._site, now)]
+        cameras = [asdict(view) for view in cameras_view(self._site, now)]
+        for camera in cameras:
+            camera["since"] = camera["since"] and camera["since"].isoformat()
+        return rows, cameras
 
     def marked(self, mark: Mark) -> None:
         """Tell of a mark; from any thread."""

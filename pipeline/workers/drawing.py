@@ -111,6 +111,7 @@ class Drawing:
             raise ClipError(
                 "The clip was removed before it was drawn.", ClipReason.NOT_RECORDED
             ) from None
+        made = self._masked(made, event)
         keep = Keep(self._store, job, LEASE_S)
         with work_folder(self._work) as folder:
             out = folder / "annotated.mp4"
@@ -138,9 +139,16 @@ class Drawing:
             "width": drawn.size[0],
             "height": drawn.size[1],
             "transcoded": True,
+            "restricted": False,
             "contact_sheet": sheet,
         }
         return EventClipReady(clip=clip.model_copy(update=changes))
+
+    def _masked(self, made: Cut, event: Event) -> Cut:
+        """The clip, with what has come to be hidden since it was cut."""
+        camera = self._config.cameras.get(event.camera)
+        now = () if camera is None else camera.masks
+        return made.model_copy(update={"masks": (*made.masks, *now)})
 
     def _zones(self, event: Event) -> list[Zone]:
         camera = self._config.cameras.get(event.camera)

@@ -97,6 +97,7 @@ def run(link: Link) -> None:
                 if now >= prune_at:
                     prune_at = now + PRUNE_S
                     store.outbox.prune(store.clock.now() - HISTORY)
+                    store.cameras.prune(store.clock.now() - HISTORY)
             except StoreError as error:
                 problem = str(error)
             counters = {"published": publishing.published, "swept": swept}

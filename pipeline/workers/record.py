@@ -49,6 +49,7 @@ def run(link: Link) -> None:
     with patiently(link, lambda: Store.open(config.data)) as store:
         patiently(link, partial(_empty, work))
         retention = Retention(config, media)
+        masks = {key: camera.masks for key, camera in config.cameras.items()}
         cutting, encoded = (
             Cutting(
                 store,
@@ -56,6 +57,7 @@ def run(link: Link) -> None:
                 config.video_folder,
                 work,
                 name,
+                masks,
                 retention.video_waits,
                 link.stopping.is_set,
                 encodes,
