@@ -48,7 +48,7 @@ def config_of(folder: Path, small: str, full: str) -> Config:
         "source": small,
         "record": {"source": full},
         "detect": {"fps": 10},
-        "health": {"open_timeout_s": 2, "read_timeout_s": 2},
+        "health": {"open_timeout_s": 2, "read_timeout_s": 1},
     }
     return validate(
         {"data": str(folder), "storage": {"free_mb": 0}, "cameras": {"door": camera}},
@@ -103,7 +103,7 @@ def aligned(
             look = LoggedLook(frame.pts, frame.captured_at, tracks, frame.monotonic)
             recording._keeping._log.append(look)
             looks.append(look)
-            if len(looks) > 4 * RATE:
+            if len(looks) > 3 * RATE:
                 break
         footage = Footage(config.video_folder / "door")
         end = looks[-1].captured_at
