@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
+from pipeline.clock import HostClock
 from pipeline.types import (
     Clip,
     ClipReason,
@@ -27,8 +28,8 @@ class Footage(Wire):
 
     The clip begins at `begin` and ends `post_roll_s` after the event, but is cut when it is
     `longest_s` long; a first one ends `post_roll_s` after the event was `found`. All moments are
-    on the camera's clock, `captured_at`. It is `annotated` too, or not; always where the camera has
-    `masks`.
+    on the camera's clock, `captured_at`, as the host's `clock` was set then, whatever it was set to
+    since. It is `annotated` too, or not; always where the camera has `masks`.
     """
 
     begin: AwareDatetime
@@ -36,6 +37,7 @@ class Footage(Wire):
     post_roll_s: float = Field(ge=0)
     longest_s: float = Field(gt=0)
     annotated: bool = True
+    clock: HostClock | None = None
     masks: tuple[Polygon, ...] = ()
 
 

@@ -2,7 +2,8 @@
 
 Coordinates are pixels of the frame in float, origin at the upper left, unless a name says
 fraction. `captured_at` is wall-clock UTC and for people; `monotonic` is seconds that never run
-backwards and for logic; `pts` is the stream's own presentation time in seconds and for media.
+backwards and for logic, and says when something was captured as well; `pts` is the stream's own
+presentation time in seconds and for media: it only goes on too.
 """
 
 from __future__ import annotations
@@ -112,8 +113,8 @@ class EncodedPacket:
 
     `pts`, `dts` and `duration` are ticks of the stream's time base, None where the stream gives
     none. `time` is the presentation time in seconds, on the same clock as `Frame.pts`, and
-    `captured_at` the wall-clock time of the frame it becomes. `discontinuity` is true on the first
-    packet of a stream and where the times jump: what came before must not be joined to it.
+    `captured_at` and `monotonic` the times of the frame it becomes. `discontinuity` is true on the
+    first packet of a stream and where the times jump: what came before must not be joined to it.
     """
 
     data: bytes
@@ -123,6 +124,7 @@ class EncodedPacket:
     keyframe: bool
     time: float
     captured_at: datetime
+    monotonic: float
     discontinuity: bool = False
 
 
@@ -138,11 +140,15 @@ class LoggedTrack:
 
 @dataclass(frozen=True, slots=True)
 class LoggedLook:
-    """One line of a track log: what was tracked in the frame of presentation time `time`."""
+    """One line of a track log: what was tracked in the frame of presentation time `time`.
+
+    `monotonic` is None of what was logged by an earlier version.
+    """
 
     time: float
     captured_at: datetime
     tracks: tuple[LoggedTrack, ...]
+    monotonic: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

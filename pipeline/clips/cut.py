@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import AwareDatetime
 
 from pipeline.clips.output import new_output
@@ -201,10 +202,21 @@ class _Made:
         self.first = at if self.first is None else self.first
         self.last = at if self.last is None else max(self.last, at)
 
-    def place(self, piece: Piece, origin: float, offset: float) -> None:
-        """Take over the looks of a piece whose time `origin` is the clip's `offset`."""
+    def place(self, piece: Piece, shown: list[tuple[float, float]]) -> None:
+        """Take over the looks of a piece, in whose pictures, captured at the first of each of
+        `shown`, the clip is at the second.
+
+        By when pictures were captured, and not by their presentation times: those of the camera's
+        other stream, which was looked at, are another clock's.
+        """
+        if not shown:
+            return
+        moments, seconds = (np.array(column) for column in zip(*sorted(shown), strict=True))
         for look in piece.looks:
-            t = look.time - origin + offset
+            at = look.captured_at.timestamp()
+            # Before the first and after the last one time goes on as it does.
+            outside = min(at - moments[0], 0.0) + max(at - moments[-1], 0.0)
+            t = float(np.interp(at, moments, seconds)) + outside
             if -1e-3 <= t <= self.end + _LAST_S:
                 self.looks.append(
                     CutLook(t=round(max(0.0, t), 4), at=look.captured_at, tracks=look.tracks)
@@ -222,11 +234,11 @@ def _copy(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
         base: int | None = None
         offset = made.end
         shift = round(offset / stream.time_base)
-        origin = 0.0
+        shown: list[tuple[float, float]] = []
         for packet in piece.read():
             pts, dts = _ticks(packet)
             if base is None:
-                base, origin = pts, packet.time
+                base = pts
                 made.stretches.append(Stretch(t=round(offset, 4), at=packet.captured_at))
             muxed = av.Packet(packet.data)
             muxed.pts, muxed.dts = pts - base + shift, dts - base + shift
@@ -238,10 +250,12 @@ def _copy(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
             muxed.duration = round(_LAST_S / stream.time_base)
             muxed.time_base, muxed.stream = stream.time_base, out
             muxed.is_keyframe = packet.keyframe
-            made.end = max(made.end, float(muxed.pts * stream.time_base) + _LAST_S)
+            t = float(muxed.pts * stream.time_base)
+            shown.append((packet.captured_at.timestamp(), t))
+            made.end = max(made.end, t + _LAST_S)
             made.saw(packet.captured_at)
             container.mux(muxed)
-        made.place(piece, origin, offset)
+        made.place(piece, shown)
     return made
 
 
@@ -262,6 +276,7 @@ def _transcode(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
     last = -1
     for piece in pieces:
         offset, origin = made.end, None
+        shown: list[tuple[float, float]] = []
         for frame, seconds, at in _decoded(piece):
             if origin is None:
                 origin = seconds
@@ -270,10 +285,12 @@ def _transcode(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
             last = pts
             picture = frame.reformat(width=width, height=height, format="yuv420p")
             picture.pts, picture.time_base = pts, _TIME_BASE
-            made.end = float(pts * _TIME_BASE) + _LAST_S
+            t = float(pts * _TIME_BASE)
+            shown.append((at.timestamp(), t))
+            made.end = t + _LAST_S
             made.saw(at)
             container.mux(out.encode(picture))
-        made.place(piece, origin or 0.0, offset)
+        made.place(piece, shown)
     container.mux(out.encode(None))
     return made
 

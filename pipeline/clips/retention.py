@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.clips.footage import Footage, Segment
-from pipeline.clips.naming import stamped
+from pipeline.clips.naming import begun
 from pipeline.clips.tracklog import FILE_S
+from pipeline.clock import HostClock
 from pipeline.config import Config, LoiterRule, Record
 from pipeline.errors import StoreError
 from pipeline.media import EventMedia, LocalMedia
@@ -65,15 +66,20 @@ class Retention:
         self._problem: str | None = None
 
     def sweep(
-        self, now: datetime, needed: Mapping[str, datetime], unfinished: frozenset[str]
+        self,
+        now: datetime,
+        needed: Mapping[str, datetime],
+        unfinished: frozenset[str],
+        clock: HostClock | None = None,
     ) -> Swept:
         """Remove what is due at `now`.
 
         Args:
             needed: camera -> the earliest moment of its video that an unfinished clip needs.
             unfinished: the ids of the events of whose media something is still to be made.
+            clock: how the host's clock is set, by which all moments are taken.
         """
-        segments, removed = self._video(now, needed)
+        segments, removed = self._video(now, needed, clock)
         events = self._events(now, unfinished)
         size = removed + sum(event.bytes for event in events)
         return Swept(len(segments), len(events), size, self._problem)
@@ -84,7 +90,9 @@ class Retention:
         floor = self._config.storage.free_mb * MB
         return folder.is_dir() and self._free(folder) < floor
 
-    def _video(self, now: datetime, needed: Mapping[str, datetime]) -> tuple[list[Segment], int]:
+    def _video(
+        self, now: datetime, needed: Mapping[str, datetime], clock: HostClock | None
+    ) -> tuple[list[Segment], int]:
         """Remove segments: the outdated, then the oldest until size and disk are right."""
         root = self._config.video_folder
         folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
@@ -96,10 +104,10 @@ class Retention:
         found: list[tuple[Footage, list[Segment]]] = []
         total = 0
         for camera, footage in self._footage.items():
-            reached = self._reached(camera, footage, now)
+            reached = self._reached(camera, footage, now, clock)
             keep_from, reach = reached - self._age(camera), reached - self._reach(camera)
             pinned = needed.get(camera)
-            segments = footage.segments()
+            segments = footage.segments(clock)
             found.append((footage, segments))
             total += sum(segment.bytes for segment in segments)
             # The newest may be being written.
@@ -127,12 +135,14 @@ class Retention:
             _quietly(partial(footage.remove, segment))
         removed = {segment.path for segment, _ in gone}
         for footage, segments in found:
-            _remove_logs(footage, [s for s in segments if s.path not in removed][:1])
+            _remove_logs(footage, [s for s in segments if s.path not in removed][:1], clock)
         return [segment for segment, _ in gone], sum(segment.bytes for segment, _ in gone)
 
-    def _reached(self, camera: str, footage: Footage, now: datetime) -> datetime:
+    def _reached(
+        self, camera: str, footage: Footage, now: datetime, clock: HostClock | None
+    ) -> datetime:
         """What `now` is for a camera's video: a film that is read slowly lags behind."""
-        until, since = footage.until(), self._clock()
+        until, since = footage.until(clock), self._clock()
         known = self._grown.get(camera)
         if known is None or known[0] != until:
             self._grown[camera] = known = (until, since)
@@ -194,13 +204,13 @@ class Retention:
         return gone
 
 
-def _remove_logs(footage: Footage, oldest: Sequence[Segment]) -> None:
+def _remove_logs(footage: Footage, oldest: Sequence[Segment], clock: HostClock | None) -> None:
     """Remove the track logs of before the oldest segment, or all where there is none."""
-    logs = footage.track_logs()
+    logs = footage.track_logs(clock)
     # The newest may be being written.
     for path in logs[:-1]:
-        begun = stamped(path.name)
-        over = None if begun is None else begun + timedelta(seconds=FILE_S)
+        first = begun(path.name)
+        over = None if first is None else first.on(clock) + timedelta(seconds=FILE_S)
         if over is not None and (not oldest or over < oldest[0].start):
             _quietly(partial(path.unlink, missing_ok=True))
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from pipeline.clips.naming import INDEX, stamp
+from pipeline.clips.naming import INDEX, file_name
 from pipeline.clips.output import Output
 from pipeline.encoded import add_stream
 from pipeline.types import EncodedPacket, EncodedStream
@@ -29,7 +29,7 @@ class Segment:
         self.first_time = first.time
         self._ticks = _Ticks(stream, first)
         mp4 = stream.codec in _MP4
-        name = f"{stamp(first.captured_at)}-{recording}"
+        name = file_name(first.captured_at, first.monotonic, recording)
         self._path = folder / f"{name}{'.mp4' if mp4 else '.mkv'}"
         self._output = Output(
             self._path,
@@ -77,7 +77,7 @@ class Segment:
             self._size = size
             self._tell()
         at = packet.captured_at.timestamp()
-        line = [round(packet.time, 6), at, pts, dts, int(packet.keyframe)]
+        line = [round(packet.time, 6), at, pts, dts, int(packet.keyframe), packet.monotonic]
         self._unread.append(json.dumps(line, separators=(",", ":")))
 
     def close(self) -> None:

@@ -129,7 +129,9 @@ class SegmentWriter:
             self.dropped[self._cause] += 1
             return
         segment = self._segment
-        if segment is not None and (packet.discontinuity or segment.stream is not stream):
+        # A jump of the times alone, in the middle of a group of pictures, breaks nothing here.
+        broken = packet.discontinuity and packet.keyframe
+        if segment is not None and (broken or segment.stream is not stream):
             self._end()
             segment = None
         elif (

@@ -15,6 +15,7 @@ class SourceOptions:
     """How a camera is opened and read; the fields are those of its configuration.
 
     No reader of its frames ever sees what lies in `masks`.
+    Without `decode` only packets are wanted: the frames of a stream have no pictures then.
     """
 
     open_timeout_s: float = 10.0
@@ -24,6 +25,7 @@ class SourceOptions:
     tls_ca: Path | None = None
     decoder: str | None = None
     masks: tuple[Polygon, ...] = ()
+    decode: bool = True
 
     @classmethod
     def of(cls, camera: Camera) -> Self:

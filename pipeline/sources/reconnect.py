@@ -97,6 +97,7 @@ class Reconnecting:
         self._state: tuple[CameraState, str | None] | None = None
         self._dropped: Counter[str] = Counter()
         self._index = 0
+        self._newest = 0.0
         self._attempts = 0
 
     @property
@@ -153,7 +154,9 @@ class Reconnecting:
                     self._tell(CameraState.LIVE)
                 elif frame.monotonic - first >= self._backoff.stable_s:
                     self._attempts = 0
-                yield replace(frame, index=self._index)
+                # a camera may send once more what it had sent before the connection broke
+                self._newest = max(self._newest, frame.monotonic)
+                yield replace(frame, index=self._index, monotonic=self._newest)
                 self._index += 1
                 if self._stop.is_set():
                     source.close()  # ends the loop

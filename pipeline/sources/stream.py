@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,9 @@ from pipeline.sources.address import Kind, file_path, kind_of, shown
 from pipeline.sources.failures import opening_failure, reading_failure, stalled
 from pipeline.sources.options import SourceOptions
 from pipeline.sources.pictures import DecodedPicture
-from pipeline.sources.timing import Clock, Timeline
+from pipeline.sources.reports import taken
+from pipeline.sources.timing import Clock, Stamp, Timeline
+from pipeline.sources.undecoded import undecoded
 from pipeline.types import EncodedPacket, EncodedStream, Frame
 
 if TYPE_CHECKING:
@@ -70,7 +70,17 @@ def open_stream(
         stream = _video(container)
         if stream is not None:
             tap = None if packets is None else _Tap(packets)
-            return StreamSource(camera, name, kind, container, stream, read_timeout_s, clock, tap)
+            return StreamSource(
+                camera,
+                name,
+                kind,
+                container,
+                stream,
+                read_timeout_s,
+                clock,
+                tap,
+                decode=options.decode,
+            )
         failure: SourceError = SourceUnreadable(
             f"Camera {camera}: {name} holds no video that can be decoded."
         )
@@ -142,6 +152,8 @@ class StreamSource:
         read_timeout_s: float,
         clock: Clock,
         tap: _Tap | None = None,
+        *,
+        decode: bool = True,
     ) -> None:
         self.live = kind is Kind.RTSP or (kind is Kind.HTTP and not container.duration)
         self.codec: str = stream.codec_context.codec.canonical_name
@@ -154,6 +166,7 @@ class StreamSource:
         self._read_timeout_s = read_timeout_s
         self._clock = clock
         self._tap = tap
+        self._decodes = decode
         self._stop = threading.Event()
         self._in_use = threading.Lock()
         # Frame threads hold back as many pictures as there are threads: good for films, but a
@@ -197,19 +210,23 @@ class StreamSource:
 
     def _frames(self) -> Iterator[Frame]:
         timeline = Timeline(live=self.live, rate=self.rate, clock=self._clock)
-        if self._tap is not None:
-            # Packets come in another order than pictures, and earlier: a time line of their own,
-            # which begins at the same moment.
-            self._tap.timeline = copy.copy(timeline)
         index = 0
         newest = self._clock.monotonic()
         for packet in self._packets():
-            arrival, arrived_at = self._clock.monotonic(), self._clock.now()
-            if self._tap is not None and packet is not None and packet.size:
-                self._tap.take(self._stream, packet, arrival, arrived_at)
+            arrival = self._clock.monotonic()
+            if packet is not None and packet.size:
+                sent = _sent(timeline, packet, arrival)
+                if self._tap is not None:
+                    self._tap.take(self._stream, packet, sent)
+                if not self._decodes:
+                    newest = arrival
+                    yield undecoded(self._camera, index, self._stream, sent)
+                    index += 1
+            if not self._decodes:
+                continue
             for decoded in self._decode(packet):
                 newest = arrival
-                stamp = timeline.stamp(self._seconds(decoded), arrival, arrived_at)
+                stamp = timeline.stamp(self._seconds(decoded), arrival)
                 picture = DecodedPicture(decoded)
                 yield Frame(
                     camera=self._camera,
@@ -282,29 +299,25 @@ class _Tap:
 
     def __init__(self, sink: PacketSink) -> None:
         self._sink = sink
-        self.timeline: Timeline | None = None
         self._described: tuple[Any, ...] | None = None
         self._stream: EncodedStream | None = None
 
-    def take(
-        self, stream: VideoStream, packet: Packet[VideoStream], arrival: float, at: datetime
-    ) -> None:
-        assert self.timeline is not None
+    def take(self, stream: VideoStream, packet: Packet[VideoStream], stamp: Stamp) -> None:
+        seconds = _seconds(packet, packet.dts if packet.pts is None else packet.pts)
         time_base = packet.time_base or stream.time_base
-        ticks = packet.dts if packet.pts is None else packet.pts
-        seconds = None if ticks is None or time_base is None else float(ticks * time_base)
-        stamp = self.timeline.stamp(seconds, arrival, at)
+        # Where the stream's times are moved, so are those that a file is written with.
+        moved = 0 if seconds is None or not time_base else round((stamp.pts - seconds) / time_base)
         self._sink.take(
             self._describe(stream),
             EncodedPacket(
                 data=bytes(packet),
-                pts=packet.pts,
-                dts=packet.dts,
+                pts=None if packet.pts is None else packet.pts + moved,
+                dts=None if packet.dts is None else packet.dts + moved,
                 duration=packet.duration or None,
                 keyframe=packet.is_keyframe,
-                # Out of order, a picture keeps its own time.
-                time=stamp.pts if seconds is None else seconds,
+                time=stamp.pts,
                 captured_at=stamp.captured_at,
+                monotonic=stamp.monotonic,
                 discontinuity=stamp.discontinuity,
             ),
         )
@@ -315,6 +328,17 @@ class _Tap:
         if self._stream is None or now != self._described:
             self._stream, self._described = describe(stream), now
         return self._stream
+
+
+def _sent(timeline: Timeline, packet: Packet[VideoStream], arrival: float) -> Stamp:
+    """The times of a packet."""
+    pts = _seconds(packet, packet.dts if packet.pts is None else packet.pts)
+    return timeline.sent(pts, arrival, dts=_seconds(packet, packet.dts), taken=taken(packet))
+
+
+def _seconds(packet: Packet[VideoStream], ticks: int | None) -> float | None:
+    time_base = packet.time_base or packet.stream.time_base
+    return None if ticks is None or not time_base else float(ticks * time_base)
 
 
 def _claimed_rate(stream: VideoStream) -> float | None:

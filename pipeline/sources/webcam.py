@@ -118,9 +118,9 @@ class WebcamSource:
                     f"Camera {self._camera}: {self._address} gives no more pictures; "
                     "check its plug."
                 )
-            arrival, arrived_at = self._clock.monotonic(), self._clock.now()
+            arrival = self._clock.monotonic()
             # a webcam has no presentation times of its own
-            stamp = timeline.stamp(arrival - opened, arrival, arrived_at)
+            stamp = timeline.stamp(arrival - opened, arrival)
             picture = ArrayPicture(image)
             if encoder is not None:
                 # What need not be stored of what nobody may see is not.

@@ -15,6 +15,7 @@ from pipeline.amendment import Amendment, EventJudged
 from pipeline.health import CameraState
 from pipeline.store import cameras, events, jobs, meta, schema
 from pipeline.store.cameras import CameraStates
+from pipeline.store.clock import StoreClock
 from pipeline.store.database import Database
 from pipeline.store.jobs import Jobs
 from pipeline.store.marks import Marks
@@ -36,6 +37,7 @@ class Store:
         self.jobs = Jobs(database)
         self.outbox = Outbox(database)
         self.marks = Marks(database)
+        self.clock = StoreClock(database)
         self.cameras = CameraStates(database)
 
     @classmethod
@@ -73,7 +75,7 @@ class Store:
 
         One transaction holds the new version, its outbox row and the jobs that follow; on return
         they are on the disk. Whatever changes nothing (see `states`) makes no version. `now` is
-        an aware time.
+        an aware time: that of `clock`, as everywhere that jobs are concerned.
 
         Raises:
             AmendmentError: the event cannot take this amendment.

@@ -6,6 +6,7 @@ import logging
 from datetime import datetime, timedelta
 
 from pipeline.amendment import Amendment, EventCreated, EventEnded, EventUpdated, Footage
+from pipeline.clock import HostClock
 from pipeline.config import Config, Record
 from pipeline.describers import template
 from pipeline.errors import StoreError
@@ -79,12 +80,22 @@ def created(
         images=scene.images,
         scene=_asked(config, rule.verify == "model", scene),
         judge_within_s=60.0 if config.describer is None else config.describer.deadline_s,
-        footage=footage(camera.record, started, view.captured_at, camera.masks),
+        footage=footage(
+            camera.record,
+            started,
+            view.captured_at,
+            camera.masks,
+            HostClock.of(view.captured_at, view.monotonic),
+        ),
     )
 
 
 def footage(
-    record: Record, started: datetime, found: datetime, masks: tuple[Polygon, ...] = ()
+    record: Record,
+    started: datetime,
+    found: datetime,
+    masks: tuple[Polygon, ...] = (),
+    clock: HostClock | None = None,
 ) -> Footage | None:
     """What the clip of an event shall hold that began at `started` and was `found` later, as by
     a rule that waits, and hide by `masks`; None where none is wanted.
@@ -101,6 +112,7 @@ def footage(
         post_roll_s=record.post_roll_s,
         longest_s=record.longest_s,
         annotated=record.annotated,
+        clock=clock,
         masks=masks,
     )
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
+from pipeline.clock import HostClock
 from pipeline.config import Config
 from pipeline.errors import DetectorBusy, DetectorError
 from pipeline.health import CameraState, CameraStatus
@@ -20,12 +21,12 @@ from pipeline.incidents import Action, Open
 from pipeline.outages import Outages, Place
 from pipeline.protocols import Detector
 from pipeline.queues import Slot, SlotClosed, newest_frame
-from pipeline.sources import FrozenPictures, Reconnecting, SourceOptions
+from pipeline.sources import Clock, FrozenPictures, Reconnecting, SourceOptions
 from pipeline.types import Event, Frame, Wire
 from pipeline.workers.analysis import Analysis, Latencies, Look
 from pipeline.workers.choosing import Pace, Policy, choose
 from pipeline.workers.guard import guarded_thread
-from pipeline.workers.keeping import Keeping
+from pipeline.workers.recording import Recording
 from pipeline.workers.standing import News, Standing
 
 logger = logging.getLogger(__name__)
@@ -44,9 +45,17 @@ class Handover(Wire):
 
     format: Literal[1] = 1
     saved_at: AwareDatetime
+    clock: HostClock | None = None
     run: str
     film_pts: float | None
     analysis: dict[str, Any]
+
+    def age_s(self) -> float:
+        """How long ago it was saved, also if the host's clock was set since."""
+        now, monotonic = datetime.now(UTC), time.monotonic()
+        clock = HostClock.of(now, monotonic)
+        saved_at = self.saved_at if clock is None else clock.told(self.saved_at, by=self.clock)
+        return (now - saved_at).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +117,15 @@ class CameraWatch:
         self._stop = threading.Event()
         self._slot: Slot[_Arrived] = Slot(merge=_newest)
         film_pts = None if resume is None else resume.film_pts
-        self._keeping = Keeping(config, key, film_pts) if camera.record.wanted else None
+        clock = Clock()
+        self._keeping = Recording(config, key, film_pts, clock) if camera.record.wanted else None
         self._source = Reconnecting(
             key,
             camera.address(),
             stop=self._stop,
             on_state=self._changed,
-            packets=self._keeping,
+            packets=None if self._keeping is None else self._keeping.packets,
+            clock=clock,
             options=SourceOptions.of(camera),
         )
         place = Place(key, config.camera_name(key), config.site, config.tz())
@@ -284,8 +295,10 @@ class CameraWatch:
 
     def _left(self, last: Look) -> Handover:
         """What a successor would need right after this look."""
+        now = datetime.now(UTC)
         return Handover(
-            saved_at=datetime.now(UTC),
+            saved_at=now,
+            clock=HostClock.of(now, time.monotonic()),
             run=self._run,
             film_pts=None if self._source.live else last.pts,
             analysis=self._analysis.state(),

@@ -19,6 +19,7 @@ from pipeline.clips.cut import copyable, cut
 from pipeline.clips.footage import Footage
 from pipeline.clips.pictures import poster
 from pipeline.clips.piece import Piece
+from pipeline.clock import HostClock
 from pipeline.errors import ClipError, StoreError
 from pipeline.masking import WHOLE, Masks
 from pipeline.media import LocalMedia
@@ -39,6 +40,10 @@ WORTH_S = 3.0
 FIRST = "first"
 SLACK_S = 0.25
 """Pictures are this far apart, or nearer: more need not be waited for to have all of a clip."""
+
+
+_Wanted = tuple[str, HostClock | None]
+"""Video of a camera, by the clock of an event."""
 
 
 @dataclass
@@ -71,7 +76,7 @@ class Cutting:
     wait for those."""
     counters: Counter[str] = field(default_factory=Counter)
     problem: str | None = None
-    _reels: dict[str, _Reel] = field(default_factory=dict)
+    _reels: dict[_Wanted, _Reel] = field(default_factory=dict)
     _not_mine: set[tuple[str, JobKind]] = field(default_factory=set)
     _pauses: Pauses = field(default_factory=Pauses)
 
@@ -114,25 +119,25 @@ class Cutting:
 
     def _pieces(self, waiting: Waiting) -> list[Piece]:
         footage = waiting.footage
-        reel = self._reels[waiting.event.camera]
-        return reel.footage.pieces(footage.begin, _end(waiting.kind, waiting.event, waiting))
+        end = _end(waiting.kind, waiting.event, waiting)
+        return self._reels[_wanted(waiting)].footage.pieces(footage.begin, end, footage.clock)
 
     def _look(self, open_cuts: list[Waiting], monotonic: float) -> None:
         """See how far the video of each camera goes that a clip is waiting for."""
-        cameras = {waiting.event.camera for waiting in open_cuts}
         self._reels = {
-            key: self._reels.get(key) or _Reel(Footage(self.video / key), since=monotonic)
-            for key in cameras
+            wanted: self._reels.get(wanted)
+            or _Reel(Footage(self.video / wanted[0]), since=monotonic)
+            for wanted in map(_wanted, open_cuts)
         }
-        for reel in self._reels.values():
-            until = reel.footage.until()
+        for (_, clock), reel in self._reels.items():
+            until = reel.footage.until(clock)
             if until != reel.until:
                 reel.until, reel.since = until, monotonic
 
     def _due(self, waiting: Waiting, monotonic: float, last: bool) -> bool:
         event = waiting.event
         end = _end(waiting.kind, event, waiting)
-        reel = self._reels[event.camera]
+        reel = self._reels[_wanted(waiting)]
         there = reel.until is not None and reel.until >= end - timedelta(seconds=SLACK_S)
         if waiting.kind is JobKind.CUT_FIRST and event.ended is not None:
             whole = _end(JobKind.CUT, event, waiting)
@@ -296,6 +301,10 @@ def forget_first(media: LocalMedia, event_id: str) -> None:
             media.delete(key)
         except StoreError as error:
             logger.warning("%s", error)
+
+
+def _wanted(waiting: Waiting) -> _Wanted:
+    return waiting.event.camera, waiting.footage.clock
 
 
 def _end(kind: JobKind, event: Event, asked: Waiting | Job) -> datetime:

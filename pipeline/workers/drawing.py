@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from pipeline.amendment import EventClipFailed, EventClipReady
@@ -56,7 +56,7 @@ class Drawing:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while not self._stop.is_set():
             try:
-                found = self._step(datetime.now(UTC))
+                found = self._step(self._store.clock.now())
             except StoreError as error:
                 logger.warning("%s Drawing waits.", error)
                 found = False
@@ -81,9 +81,9 @@ class Drawing:
             self._failed(job, error)
         else:
             if ready is None:
-                self._store.jobs.release(job, retry_at=datetime.now(UTC), counts=False)
+                self._store.jobs.release(job, retry_at=self._store.clock.now(), counts=False)
                 return True
-            self._store.amend(event.id, ready, now=datetime.now(UTC))
+            self._store.amend(event.id, ready, now=self._store.clock.now())
             self.counters["drawn"] += 1
             forget_first(self._media, event.id)
             logger.info(
@@ -158,7 +158,7 @@ class Drawing:
     def _failed(self, job: Job, error: ClipError | StoreError) -> None:
         self.counters["failed"] += 1
         logger.warning("Event %s has no annotated clip yet: %s", job.event_id, error)
-        now = datetime.now(UTC)
+        now = self._store.clock.now()
         reason = error.reason if isinstance(error, ClipError) else ClipReason.DISK_FULL
         passing = isinstance(error, StoreError) or error.passing
         if passing:

@@ -7,7 +7,6 @@ import logging
 import os
 import threading
 import time
-from datetime import UTC, datetime
 
 from pipeline.errors import StoreError
 from pipeline.workers.cutting import Cutting
@@ -42,7 +41,7 @@ class Encoding:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while not self._stop.is_set():
             try:
-                found = self.cutting.step(datetime.now(UTC), time.monotonic())
+                found = self.cutting.step(self.cutting.store.clock.now(), time.monotonic())
             except StoreError as error:
                 logger.warning("%s Clips that have to be encoded wait.", error)
                 found = False

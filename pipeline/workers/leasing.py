@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from pipeline.errors import StoreError
 from pipeline.store import Job, Store
@@ -27,7 +27,7 @@ class Keep:
         if time.monotonic() - self._extended >= EXTEND_S:
             self._extended = time.monotonic()
             try:
-                now = datetime.now(UTC)
+                now = self._store.clock.now()
                 self._kept = self._store.jobs.extend(self._job, now=now, lease_s=self._lease_s)
             except StoreError:
                 # The disk may be well again before the lease has run out.

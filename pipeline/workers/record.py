@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.clips.retention import Retention
+from pipeline.clock import HostClock
 from pipeline.errors import StoreError
 from pipeline.health import Heartbeat
 from pipeline.media import LocalMedia
@@ -75,7 +76,7 @@ def run(link: Link) -> None:
         while not link.stopping.wait(0.0 if busy else POLL_S):
             monotonic = time.monotonic()
             try:
-                busy = cutting.step(datetime.now(UTC), monotonic)
+                busy = cutting.step(store.clock.now(), monotonic)
                 problem = cutting.problem or encoded.problem
             except StoreError as error:
                 busy, problem = False, str(error)
@@ -109,16 +110,20 @@ def _empty(work: Path) -> None:
 def _sweep(retention: Retention, store: Store) -> str | None:
     """Make room, but not of what something is still to be made of; gives why there is none."""
     needed: dict[str, datetime] = {}
+    now = datetime.now(UTC)
+    clock = HostClock.of(now, time.monotonic())
     try:
         open_work = store.jobs.waiting([JobKind.CUT, JobKind.DRAW, JobKind.JUDGE])
         for waiting in open_work:
             if waiting.kind is JobKind.CUT:
                 camera, begin = waiting.event.camera, waiting.footage.begin
+                if clock is not None:
+                    begin = clock.told(begin, by=waiting.footage.clock)
                 needed[camera] = min(begin, needed.get(camera, begin))
         unfinished = {waiting.event.id for waiting in open_work}
         for camera in store.cameras_with_open_events():
             unfinished |= {event.id for event in store.open_events(camera)}
-        return retention.sweep(datetime.now(UTC), needed, frozenset(unfinished)).problem
+        return retention.sweep(now, needed, frozenset(unfinished), clock).problem
     except StoreError as error:
         return str(error)
     except OSError as error:
@@ -131,7 +136,8 @@ def _beat(link: Link, store: Store, counters: Counter[str], problem: str | None)
     except StoreError:
         open_work = []
     # What waits for a better day, such as for room on the disk, is not waited for.
-    busy = any(waiting.not_before <= datetime.now(UTC) for waiting in open_work)
+    now = store.clock.now()
+    busy = any(waiting.not_before <= now for waiting in open_work)
     link.beat(Heartbeat(pid=os.getpid(), counters=dict(counters), message=problem, busy=busy))
 
 
@@ -141,7 +147,7 @@ def _cut_what_is_left(cutting: Cutting) -> None:
     cutting.should_stop = lambda: time.monotonic() >= until
     try:
         while time.monotonic() < until and cutting.step(
-            datetime.now(UTC), time.monotonic(), last=True
+            cutting.store.clock.now(), time.monotonic(), last=True
         ):
             pass
     except StoreError as error:

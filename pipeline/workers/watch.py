@@ -113,11 +113,11 @@ def resumed(store: Store, key: str, run: str) -> Resume | None:
     Raises:
         StoreError: the store fails.
     """
-    now = datetime.now(UTC)
+    now = store.clock.now()
     left = _left(store, key)
     resume = None
     if left is not None:
-        age_s = (now - left.saved_at).total_seconds()
+        age_s = left.age_s()
         same_run = left.run == run
         if left.film_pts is not None and same_run:
             resume = Resume(left.analysis, 0.0, left.film_pts)

@@ -115,7 +115,7 @@ class Writer:
         state = (report.camera, report.state.model_dump(mode="json"))
 
         def commit(some: Sequence[tuple[str, Amendment]]) -> None:
-            self._store.amend_all(some, now=datetime.now(UTC), camera_state=state)
+            self._store.amend_all(some, now=self._store.clock.now(), camera_state=state)
 
         try:
             self._insist(partial(commit, amendments), len(amendments))

@@ -105,7 +105,9 @@ def test_a_break_in_the_recording_is_shortened_and_looks_stay_with_their_picture
     kept = packets_of(film_of(tmp_path / "film.mp4", "libx264"))
     (piece,) = pieces_of(kept, tmp_path / "cam", 0, 9)
     track = LoggedTrack(1, "person", 0.8, (0.1, 0.1, 0.2, 0.2))
-    looks = [LoggedLook(time, kept.begin, (track,)) for time in (1.0, 5.0)]
+    looks = [
+        LoggedLook(time, kept.begin + timedelta(seconds=time), (track,)) for time in (1.0, 5.0)
+    ]
     piece = Piece(piece.stream, piece.read, looks)
     made = cut([piece, piece], tmp_path / "clip.mp4")
     assert not made.transcoded

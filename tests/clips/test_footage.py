@@ -112,7 +112,8 @@ def test_a_piece_begins_at_the_keyframe_before_and_ends_in_time(kept: Kept, tmp_
     assert found[0].keyframe
     assert 0 <= (begin - found[0].captured_at).total_seconds() <= 1.05
     last = max(packet.captured_at for packet in found)
-    assert 0 <= (end - last).total_seconds() <= 0.35
+    # A picture out of order comes with the later one that it is made from.
+    assert abs((end - last).total_seconds()) <= 0.35
     # Read again, it is the same.
     assert list(piece.read()) == found
 
