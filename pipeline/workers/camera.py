@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
+from pipeline.blackbox import Recorder
 from pipeline.config import Config
 from pipeline.errors import DetectorBusy, DetectorError
 from pipeline.health import CameraState, CameraStatus
@@ -95,6 +96,7 @@ class CameraWatch:
         report: Callable[[Report], None],
         resume: Resume | None,
         run: str,
+        recorder: Recorder,
     ) -> None:
         camera = config.cameras[key]
         self.key = key
@@ -104,6 +106,7 @@ class CameraWatch:
         self._slot: Slot[_Arrived] = Slot(merge=_newest)
         film_pts = None if resume is None else resume.film_pts
         self._keeping = Keeping(config, key, film_pts) if camera.record.wanted else None
+        reading = recorder.trail(key)
         self._source = Reconnecting(
             key,
             camera.address(),
@@ -111,6 +114,7 @@ class CameraWatch:
             on_state=self._set_state,
             packets=self._keeping,
             options=SourceOptions.of(camera),
+            call=reading.call,
         )
         self._pace = Pace(camera.detect.fps)
         self._lock = threading.Lock()
@@ -125,8 +129,8 @@ class CameraWatch:
         self._saved_at = 0.0
         self._done = threading.Event()
         self._threads = [
-            guarded_thread(f"{key}-read", self._read),
-            guarded_thread(f"{key}-analyse", self._analyse),
+            guarded_thread(f"{key}-read", reading.followed(self._read)),
+            guarded_thread(f"{key}-analyse", recorder.trail(key).followed(self._analyse)),
         ]
 
     def start(self) -> None:

@@ -18,8 +18,10 @@ from pipeline.health import Heartbeat
 from pipeline.media import LocalMedia
 from pipeline.store import Store
 from pipeline.workers.camera import CameraWatch, Handover, Resume, open_ids
+from pipeline.workers.guard import WEDGED
 from pipeline.workers.link import Link
 from pipeline.workers.patience import patiently
+from pipeline.workers.watchdog import Watchdog, limits
 from pipeline.workers.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -51,16 +53,19 @@ def run(link: Link) -> None:
                 writer.report,
                 patiently(link, partial(resumed, store, key, link.order.options["run"])),
                 link.order.options["run"],
+                link.recorder,
             )
             for key in keys
         ]
         for camera in cameras:
             camera.start()
+        watchdog = Watchdog({key: limits(config.cameras[key]) for key in keys})
         link.ready()
         ended = False
         while not ended:
             ended = all(camera.ended for camera in cameras)
             _beat(link, cameras, writer)
+            _end_if_wedged(link, watchdog)
             if link.stopping.wait(0.2 if ended else 0.5):
                 break
         for camera in cameras:
@@ -87,6 +92,25 @@ def _beat(link: Link, cameras: list[CameraWatch], writer: Writer) -> None:
             message=writer.problem,
         )
     )
+
+
+_DOING = {"open": "opens it", "read": "reads from it", "close": "closes it"}
+
+
+def _end_if_wedged(link: Link, watchdog: Watchdog) -> None:
+    """End the process if a native call does not return: nothing else ends such a call."""
+    overdue = watchdog.overdue(link.recorder.crumbs(), time.monotonic())
+    if overdue is None:
+        return
+    logger.error(
+        "Camera %s: the call that %s has not returned for %.0f s; this worker starts anew.",
+        overdue.camera,
+        _DOING[overdue.what],
+        overdue.seconds,
+    )
+    link.wedged(overdue.camera, overdue.what, overdue.seconds)
+    logging.shutdown()
+    os._exit(WEDGED)
 
 
 def resumed(store: Store, key: str, run: str) -> Resume | None:

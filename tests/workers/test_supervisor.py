@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from running import gone, until
 
 from pipeline import child
 from pipeline.errors import WorkerError
-from pipeline.health import CameraState
+from pipeline.endings import Ending
+from pipeline.health import CameraState, Cause
 from pipeline.posts import Infos, Spec
-from pipeline.supervisor import MAX_CRASHES, Supervisor
+from pipeline.restarts import Policy
+from pipeline.supervisor import Supervisor
 from pipeline.workers.link import Order
 
 TOY = Path(__file__).parent / "toy_worker.py"
@@ -26,7 +28,6 @@ TOY = Path(__file__).parent / "toy_worker.py"
 @pytest.fixture(autouse=True)
 def _toy_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "command", lambda kind: [sys.executable, str(TOY)])
-    monkeypatch.setattr("pipeline.supervisor.FIRST_DELAY_S", 0.01)
 
 
 @pytest.fixture
@@ -44,6 +45,9 @@ def supervise() -> Iterator[Callable[..., Supervisor]]:
         supervisor.stop()
 
 
+HASTY = Policy(first_s=0.01)
+
+
 def spec(
     name: str,
     *,
@@ -52,6 +56,10 @@ def spec(
     stop_s: float = 5.0,
     informed: bool = False,
     essential: bool = True,
+    silent_s: float = 30.0,
+    policy: Policy = HASTY,
+    subjects: tuple[str, ...] = (),
+    split: Callable[[Ending], Sequence[Spec]] | None = None,
     **options: Any,
 ) -> Spec:
     return Spec(
@@ -62,6 +70,10 @@ def spec(
         stop_s=stop_s,
         informed=informed,
         essential=essential,
+        silent_s=silent_s,
+        policy=policy,
+        subjects=subjects,
+        split=split,
     )
 
 
@@ -81,11 +93,10 @@ def test_a_worker_that_wants_to_know_is_told_how_the_cameras_are(
 
 
 def test_one_that_is_not_essential_is_given_a_rest_and_the_others_go_on(
-    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+    supervise: Callable[..., Supervisor],
 ) -> None:
-    monkeypatch.setattr("pipeline.supervisor.CRASH_WINDOW_S", 4.0)
-    monkeypatch.setattr("pipeline.supervisor.MAX_CRASHES", 1)
-    supervisor = supervise(spec("one"), spec("page", essential=False, crash=True))
+    policy = Policy(quick=1, rest_s=2.0)
+    supervisor = supervise(spec("one"), spec("page", essential=False, crash=True, policy=policy))
     until(lambda: supervisor.statuses().problems)
     (problem,) = supervisor.statuses().problems
     assert "page" in problem
@@ -147,7 +158,7 @@ def test_a_worker_that_keeps_crashing_fails_for_good_with_its_last_words(
     assert isinstance(failure, WorkerError)
     assert failure.worker == "one"
     assert "out of luck" in str(failure)
-    assert supervisor.status()["one"].restarts == MAX_CRASHES
+    assert supervisor.status()["one"].restarts == HASTY.quick
 
 
 def test_a_worker_that_says_it_cannot_is_not_started_again(
@@ -202,12 +213,10 @@ def test_a_pipeline_is_finished_when_its_watch_workers_are(
 def test_a_silent_worker_is_taken_for_hung_and_started_again(
     supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    supervisor = supervise(spec("one"))
+    supervisor = supervise(spec("one", silent_s=3.0))
     before = supervisor.wait_info("one", 20)["pid"]
     os.kill(before, signal.SIGSTOP)
-    monkeypatch.setattr("pipeline.supervisor.SILENT_S", 0.2)
-    until(lambda: supervisor.status()["one"].restarts >= 1)
-    monkeypatch.setattr("pipeline.supervisor.SILENT_S", 30.0)
+    until(lambda: supervisor.statuses().workers["one"].restarts == {Cause.SILENT: 1})
     until(lambda: gone(before))
 
 
@@ -292,11 +301,10 @@ def test_a_worker_stopped_before_it_was_ready_had_nothing_to_put_in_order(
 def test_a_supervisor_that_was_away_itself_kills_nobody(
     supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    supervisor = supervise(spec("one"))
-    supervisor.wait_info("one", 20)
+    supervisor = supervise(spec("one", silent_s=0.0))
     # Every step counts as late now, and every worker as silent for too long.
     monkeypatch.setattr("pipeline.supervisor.LATE_S", -1.0)
-    monkeypatch.setattr("pipeline.supervisor.SILENT_S", 0.0)
+    supervisor.wait_info("one", 20)
     before = supervisor._slots["one"].heard
     until(lambda: supervisor._slots["one"].heard > before + 0.5)
     assert supervisor.status()["one"].restarts == 0
