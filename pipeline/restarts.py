@@ -33,13 +33,20 @@ WARY = Policy(quick=0, rest_s=5.0, longest_s=300.0, hopeless=6)
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Start again after `delay_s`. `times` it has ended within `over_s` seconds; `rest` says that
-    this is worth telling people."""
+    """Start again after `delay_s`; `rest` says that this is worth telling people. It has ended
+    `times` times within `over_s` seconds."""
 
     delay_s: float
     rest: bool
     times: int
     over_s: float
+
+    @property
+    def often(self) -> str:
+        """How often, for the middle of a sentence; empty if it was once."""
+        if self.times == 1:
+            return ""
+        return f" {self.times} times within {self.over_s:.0f} s, at last"
 
 
 class Restarts:

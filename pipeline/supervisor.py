@@ -249,14 +249,12 @@ class Supervisor:
                 f" in {wait.delay_s:g} s" if wait.delay_s else "",
             )
         else:
-            slot.trouble = (
-                f"Worker {slot.spec.name} ended {wait.times} times within "
-                f"{wait.over_s:.0f} s, at last with: {ending.last_words}"
-            )
+            trouble = f"Worker {slot.spec.name} ended{wait.often} with: {ending.last_words}"
             if slot.spec.essential and self._all_lost(slot.spec.kind):
-                self._fail(WorkerError(slot.spec.name, slot.trouble))
+                self._fail(WorkerError(slot.spec.name, trouble))
                 return
-            logger.error("%s. It is tried again in %.0f s.", slot.trouble, wait.delay_s)
+            slot.trouble = f"{trouble.removesuffix('.')}. It rests for {wait.delay_s:.0f} s."
+            logger.error("%s", slot.trouble)
         slot.restarts[ending.cause] += 1
         slot.start_at = now + wait.delay_s
 

@@ -57,10 +57,11 @@ def run(link: Link) -> None:
             )
             for key in keys
         ]
+        watchdog = Watchdog({key: limits(config.cameras[key]) for key in keys})
+        # From now on it is missed soon: a camera may hang this process from its first call on.
+        link.ready()
         for camera in cameras:
             camera.start()
-        watchdog = Watchdog({key: limits(config.cameras[key]) for key in keys})
-        link.ready()
         ended = False
         while not ended:
             ended = all(camera.ended for camera in cameras)

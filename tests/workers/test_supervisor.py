@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 from running import gone, until
 
 from pipeline import child
-from pipeline.errors import WorkerError
 from pipeline.endings import Ending
+from pipeline.errors import WorkerError
 from pipeline.health import CameraState, Cause
 from pipeline.posts import Infos, Spec
 from pipeline.restarts import Policy
@@ -211,13 +212,89 @@ def test_a_pipeline_is_finished_when_its_watch_workers_are(
 
 
 def test_a_silent_worker_is_taken_for_hung_and_started_again(
-    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+    supervise: Callable[..., Supervisor],
 ) -> None:
     supervisor = supervise(spec("one", silent_s=3.0))
     before = supervisor.wait_info("one", 20)["pid"]
     os.kill(before, signal.SIGSTOP)
     until(lambda: supervisor.statuses().workers["one"].restarts == {Cause.SILENT: 1})
     until(lambda: gone(before))
+
+
+def watching(name: str, *cameras: str, policy: Policy = HASTY) -> Spec:
+    """A worker that is wedged by the camera `bad`, and is parted from it."""
+
+    def split(ending: Ending) -> Sequence[Spec]:
+        if ending.suspects != ("bad",) or len(cameras) == 1:
+            return ()
+        others = (camera for camera in cameras if camera != "bad")
+        alone = watching(f"{name}/bad", "bad", policy=Policy(quick=0, rest_s=0.1, longest_s=0.1))
+        return (watching(name, *others), alone)
+
+    return spec(
+        name,
+        kind="watch",
+        subjects=cameras,
+        policy=policy,
+        split=split,
+        cameras=cameras,
+        wedged="bad",
+    )
+
+
+def test_a_worker_is_replaced_by_several_which_go_on_as_its_cameras(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(watching("watch", "door", "bad", "gate"))
+    until(lambda: "watch/bad" in supervisor.status())
+    assert set(supervisor.statuses().cameras) == {"door", "bad", "gate"}
+    until(lambda: supervisor.status()["watch"].ready)
+    pid = supervisor.status()["watch"].pid
+    until(lambda: supervisor.statuses().workers["watch/bad"].restarts.get(Cause.WEDGED, 0) >= 8)
+    assert supervisor.failure is None
+    assert supervisor.status()["watch"].pid == pid
+    statuses = supervisor.statuses()
+    assert statuses.workers["watch"].restarts == {Cause.WEDGED: 1}
+    assert statuses.workers["watch"].cameras == ("door", "gate")
+    assert statuses.cameras["door"].state is CameraState.LIVE
+    bad = until(
+        lambda: (
+            (camera := supervisor.statuses().cameras["bad"]).state is CameraState.ERROR and camera
+        )
+    )
+    assert "a native call for bad did not return" in bad.message
+    assert supervisor.stop()
+
+
+def test_if_every_worker_of_a_kind_is_lost_it_is_a_failure(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    hopeless = Policy(quick=0, rest_s=0.01, longest_s=0.01, hopeless=2)
+    supervisor = supervise(
+        spec("one", crash=True, policy=hopeless), spec("two", crash=True, policy=hopeless)
+    )
+    until(lambda: supervisor.failure)
+    workers = supervisor.statuses().workers
+    assert sum(worker.restarts[Cause.CRASHED] for worker in workers.values()) >= 3
+
+
+def test_a_worker_that_is_started_again_is_told_how_its_predecessor_ended(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(spec("one"), watching("watch", "door", "bad"))
+    before = supervisor.wait_info("one", 20)
+    assert before["predecessor"] is None
+    began = datetime.now(UTC)
+    os.kill(before["pid"], signal.SIGKILL)
+    until(lambda: supervisor.info("one")["pid"] != before["pid"])
+    told = supervisor.info("one")["predecessor"]
+    assert (told["cause"], told["camera"]) == ("crashed", None)
+    assert began <= datetime.fromisoformat(told["ended_at"]) <= datetime.now(UTC)
+    for name, cameras in (("watch", ["door"]), ("watch/bad", ["bad"])):
+        until(lambda name=name: name in supervisor.status() and supervisor.info(name))
+        until(lambda name=name, cameras=cameras: supervisor.info(name).get("cameras") == cameras)
+        told = supervisor.info(name)["predecessor"]
+        assert (told["cause"], told["camera"]) == ("wedged", "bad")
 
 
 def test_workers_end_when_their_supervisor_is_killed() -> None:
@@ -301,9 +378,9 @@ def test_a_worker_stopped_before_it_was_ready_had_nothing_to_put_in_order(
 def test_a_supervisor_that_was_away_itself_kills_nobody(
     supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    supervisor = supervise(spec("one", silent_s=0.0))
-    # Every step counts as late now, and every worker as silent for too long.
+    # Every step counts as late, and every worker as silent for too long.
     monkeypatch.setattr("pipeline.supervisor.LATE_S", -1.0)
+    supervisor = supervise(spec("one", silent_s=0.0))
     supervisor.wait_info("one", 20)
     before = supervisor._slots["one"].heard
     until(lambda: supervisor._slots["one"].heard > before + 0.5)
