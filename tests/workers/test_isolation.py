@@ -68,7 +68,8 @@ def test_a_repeat_offender_is_moved_away_and_disturbs_the_others_no_more(
     with installation(tmp_path, sources) as p:
         until(lambda: worker_of(p, "bad") == ALONE, seconds=90)
         assert restarts(p, GROUP) == {cause: 2}
-        pids = until(lambda: {looking(p, "door"), looking(p, "gate")} - {None}, seconds=30)
+        until(lambda: looking(p, "door") and looking(p, "gate"), seconds=30)
+        pids = {looking(p, "door"), looking(p, "gate")}
         # It goes on crashing, each time after a rest, and says so.
         until(lambda: restarts(p, ALONE).get(cause, 0) >= 2, seconds=90)
         bad = until(lambda: in_trouble(p), seconds=30)

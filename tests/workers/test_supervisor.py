@@ -250,7 +250,7 @@ def test_a_worker_is_replaced_by_several_which_go_on_as_its_cameras(
     assert set(supervisor.statuses().cameras) == {"door", "bad", "gate"}
     until(lambda: supervisor.status()["watch"].ready)
     pid = supervisor.status()["watch"].pid
-    until(lambda: supervisor.statuses().workers["watch/bad"].restarts.get(Cause.WEDGED, 0) >= 8)
+    until(lambda: supervisor.statuses().workers["watch/bad"].restarts.get(Cause.WEDGED, 0) >= 3)
     assert supervisor.failure is None
     assert supervisor.status()["watch"].pid == pid
     statuses = supervisor.statuses()
