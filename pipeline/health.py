@@ -91,6 +91,16 @@ def _gap(members: Sequence[Period]) -> Gap:
     )
 
 
+class Cause(StrEnum):
+    """Why a worker ended that nobody had asked to."""
+
+    CRASHED = "crashed"
+    WEDGED = "wedged"
+    """A native call for one of its cameras did not return, while the rest of it went on."""
+    SILENT = "silent"
+    """It was heard of no more, as where a native call holds the interpreter's lock."""
+
+
 class CameraStatus(Wire):
     """A camera as its worker sees it. Counters run from the worker's start.
 
@@ -133,6 +143,15 @@ class Heartbeat(Wire):
     """Whether it has work that is worth waiting for before everything is stopped."""
 
 
+class WorkerHealth(Wire):
+    """A worker as its supervisor sees it; `restarts` counts, from the installation's start, how
+    often it had to be started again, by cause."""
+
+    ready: bool
+    cameras: tuple[str, ...] = ()
+    restarts: Mapping[Cause, int] = {}
+
+
 class Statuses(Wire):
     """How an installation's cameras and workers were at `at`; `problems` are sentences for
     people."""
@@ -140,3 +159,4 @@ class Statuses(Wire):
     at: AwareDatetime
     cameras: Mapping[str, CameraStatus] = {}
     problems: tuple[str, ...] = ()
+    workers: Mapping[str, WorkerHealth] = {}

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
+from pipeline.blackbox import Recorder
 from pipeline.clock import HostClock
 from pipeline.config import Config
 from pipeline.errors import DetectorBusy, DetectorError
@@ -108,6 +109,7 @@ class CameraWatch:
         report: Callable[[Report | News], None],
         resume: Resume | None,
         run: str,
+        recorder: Recorder,
         outage: Event | None = None,
     ) -> None:
         camera = config.cameras[key]
@@ -118,7 +120,10 @@ class CameraWatch:
         self._slot: Slot[_Arrived] = Slot(merge=_newest)
         film_pts = None if resume is None else resume.film_pts
         clock = Clock()
-        self._keeping = Recording(config, key, film_pts, clock) if camera.record.wanted else None
+        self._keeping = (
+            Recording(config, key, film_pts, clock, recorder) if camera.record.wanted else None
+        )
+        reading = recorder.trail(key)
         self._source = Reconnecting(
             key,
             camera.address(),
@@ -127,6 +132,7 @@ class CameraWatch:
             packets=None if self._keeping is None else self._keeping.packets,
             clock=clock,
             options=SourceOptions.of(camera),
+            call=reading.call,
         )
         place = Place(key, config.camera_name(key), config.site, config.tz())
         self._standing = Standing(
@@ -146,8 +152,8 @@ class CameraWatch:
         self._saved_at = 0.0
         self._done = threading.Event()
         self._threads = [
-            guarded_thread(f"{key}-read", self._read),
-            guarded_thread(f"{key}-analyse", self._analyse),
+            guarded_thread(f"{key}-read", reading.followed(self._read)),
+            guarded_thread(f"{key}-analyse", recorder.trail(key).followed(self._analyse)),
         ]
 
     def start(self) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import replace
 
+from pipeline.blackbox import Recorder
 from pipeline.config import Camera, Config
 from pipeline.health import CameraState
 from pipeline.protocols import PacketSink
@@ -22,12 +23,21 @@ class Recording:
     has a stream to be recorded (`record.source`), which is read here, by the same `clock`.
     """
 
-    def __init__(self, config: Config, key: str, skip_until: float | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: Config,
+        key: str,
+        skip_until: float | None,
+        clock: Clock,
+        recorder: Recorder,
+    ) -> None:
         camera = config.cameras[key]
         address = camera.record_address()
         self._keeping = Keeping(config, key, skip_until)
         self._stream = (
-            None if address is None else _RecordStream(key, camera, address, self._keeping, clock)
+            None
+            if address is None
+            else _RecordStream(key, camera, address, self._keeping, clock, recorder)
         )
         self.packets: PacketSink | None = self._keeping if self._stream is None else None
 
@@ -65,8 +75,15 @@ class _RecordStream:
     """
 
     def __init__(
-        self, key: str, camera: Camera, address: str, packets: PacketSink, clock: Clock
+        self,
+        key: str,
+        camera: Camera,
+        address: str,
+        packets: PacketSink,
+        clock: Clock,
+        recorder: Recorder,
     ) -> None:
+        reading = recorder.trail(key)
         self._source = Reconnecting(
             key,
             address,
@@ -75,9 +92,10 @@ class _RecordStream:
             packets=packets,
             clock=clock,
             options=replace(SourceOptions.of(camera), decode=False),
+            call=reading.call,
         )
         self.problem: str | None = None
-        self._thread = guarded_thread(f"{key}-record", self._run)
+        self._thread = guarded_thread(f"{key}-record", reading.followed(self._run))
 
     def start(self) -> None:
         self._thread.start()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import platformdirs
 from pydantic import ValidationError
@@ -15,13 +16,15 @@ from pydantic import ValidationError
 from pipeline.amendment import EventEnded
 from pipeline.continuity import RESUME_WITHIN_S
 from pipeline.detectors import load_detector
-from pipeline.health import Heartbeat
+from pipeline.health import Cause, Heartbeat
 from pipeline.media import LocalMedia
 from pipeline.store import Store
 from pipeline.types import Event
 from pipeline.workers.camera import CameraWatch, Handover, Resume, open_ids
+from pipeline.workers.guard import WEDGED
 from pipeline.workers.link import Link
 from pipeline.workers.patience import patiently
+from pipeline.workers.watchdog import Watchdog, limits
 from pipeline.workers.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -48,6 +51,7 @@ def run(link: Link) -> None:
     with patiently(link, lambda: Store.open(config.data)) as store:
         writer = Writer(config, store, LocalMedia(config.data / "media"))
         writer.start()
+        why = _why(link.order.options.get("predecessor"))
         cameras = [
             CameraWatch(
                 config,
@@ -56,14 +60,17 @@ def run(link: Link) -> None:
                 writer.report,
                 patiently(link, partial(resumed, store, key, link.order.options["run"])),
                 link.order.options["run"],
-                patiently(link, partial(outage_of, store, key)),
+                link.recorder,
+                patiently(link, partial(outage_of, store, key, why)),
             )
             for key in keys
         ]
+        watchdog = Watchdog({key: limits(config.cameras[key]) for key in keys})
+        # From now on it is missed soon: a camera may hang this process from its first call on.
+        link.ready()
         for camera in cameras:
             camera.start()
-        link.ready()
-        ended = _follow(link, cameras, writer)
+        ended = _follow(link, cameras, writer, watchdog)
         for camera in cameras:
             camera.stop()
         until = time.monotonic() + STOP_S
@@ -79,7 +86,7 @@ def run(link: Link) -> None:
             link.finished()
 
 
-def _follow(link: Link, cameras: Sequence[CameraWatch], writer: Writer) -> bool:
+def _follow(link: Link, cameras: Sequence[CameraWatch], writer: Writer, watchdog: Watchdog) -> bool:
     """Say how the cameras are until the worker shall stop, or all of them have ended (True)."""
     keys = [camera.key for camera in cameras]
     seen_at = 0.0
@@ -91,6 +98,7 @@ def _follow(link: Link, cameras: Sequence[CameraWatch], writer: Writer) -> bool:
             seen_at = time.monotonic() + SEEN_S
             writer.seen(keys)
         _beat(link, cameras, writer)
+        _end_if_wedged(link, watchdog)
         if link.stopping.wait(0.2 if ended else 0.5) or ended:
             return ended
 
@@ -104,6 +112,25 @@ def _beat(link: Link, cameras: Sequence[CameraWatch], writer: Writer) -> None:
             message=writer.problem,
         )
     )
+
+
+_DOING = {"open": "opens it", "read": "reads from it", "close": "closes it"}
+
+
+def _end_if_wedged(link: Link, watchdog: Watchdog) -> None:
+    """End the process if a native call does not return: nothing else ends such a call."""
+    overdue = watchdog.overdue(link.recorder.crumbs(), time.monotonic())
+    if overdue is None:
+        return
+    logger.error(
+        "Camera %s: the call that %s has not returned for %.0f s; this worker starts anew.",
+        overdue.camera,
+        _DOING[overdue.what],
+        overdue.seconds,
+    )
+    link.wedged(overdue.camera, overdue.what, overdue.seconds)
+    logging.shutdown()
+    os._exit(WEDGED)
 
 
 def resumed(store: Store, key: str, run: str) -> Resume | None:
@@ -132,13 +159,28 @@ def resumed(store: Store, key: str, run: str) -> Resume | None:
     return resume
 
 
-def outage_of(store: Store, key: str) -> Event | None:
-    """The camera's periods go on from here; the event of its being away that is open, if any.
+def _why(predecessor: Mapping[str, Any] | None) -> str:
+    """Why the cameras were not watched since the predecessor ended, a sentence."""
+    if predecessor is None:
+        return "Vigil was not running."
+    cause, camera = Cause(predecessor["cause"]), predecessor["camera"]
+    culprit = "" if camera is None else f" by camera {camera}"
+    how = {
+        Cause.CRASHED: "crashed" if camera is None else f"was crashed{culprit}",
+        Cause.WEDGED: f"was held up{culprit}",
+        Cause.SILENT: f"was held up{culprit}",
+    }
+    return f"Its worker {how[cause]} and was started again."
+
+
+def outage_of(store: Store, key: str, why: str) -> Event | None:
+    """The camera's periods go on from here; `why` is the cause of the gap that a predecessor left.
+    Gives the event of its being away that is open, if any.
 
     Raises:
         StoreError: the store fails.
     """
-    store.cameras.resume(key, "Its worker ended and was started again.", datetime.now(UTC))
+    store.cameras.resume(key, why, datetime.now(UTC))
     return next((event for event in store.open_events(key) if event.of_camera), None)
 
 

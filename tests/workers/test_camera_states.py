@@ -110,5 +110,5 @@ def test_a_killed_worker_leaves_a_gap_with_its_cause_and_the_outage_goes_on(tmp_
         until(lambda: p.status().workers["watch-cameras"].pid not in (killed, None))
         until(lambda: p.status().cameras["door"].state is CameraState.LIVE)
         gap = until(lambda: len(found := gaps(periods(data))) == 2 and found[0].ended and found[0])
-        assert gap.cause == "Its worker ended and was started again."
+        assert gap.cause == "Its worker crashed and was started again."
         assert 0 < (gap.ended - gap.began).total_seconds() < 20

@@ -16,6 +16,7 @@ from pair import RATE, found, plays, write_film
 from rtsp_camera import RtspCamera
 from running import until
 
+from pipeline.blackbox import Recorder
 from pipeline.clips.cut import cut
 from pipeline.clips.footage import Footage
 from pipeline.clips.tracks import Tracks
@@ -89,7 +90,7 @@ def aligned(
     with pair(reels, reports=reports, late=late) as (small, full):
         config = config_of(folder, small.url, full.url)
         clock = Clock()
-        recording = Recording(config, "door", None, clock)
+        recording = Recording(config, "door", None, clock, Recorder())
         recording.start()
         assert recording.packets is None
         stop = threading.Event()
