@@ -50,6 +50,7 @@ class Outages:
         self._event_id = None if open_event is None else open_event.id
         self._kind = None if open_event is None else open_event.type
         self._started = None if open_event is None else open_event.started
+        self._started_monotonic: float | None = None
         self._away: _Moment | None = None
         self._live: _Moment | None = None
         self._state: CameraState | None = None
@@ -72,8 +73,9 @@ class Outages:
             self._away = _Moment(at, monotonic)
         self._cause = cause or self._cause
         if state is CameraState.FROZEN:
-            since = at - timedelta(seconds=self._settings.frozen_after_s or 0.0)
-            return told + self._lost(EventType.CAMERA_FROZEN, since, at)
+            after_s = self._settings.frozen_after_s or 0.0
+            since = _Moment(at - timedelta(seconds=after_s), monotonic - after_s)
+            return told + self._lost(EventType.CAMERA_FROZEN, since, monotonic)
         return told
 
     def tick(self, at: datetime, monotonic: float) -> list[Told]:
@@ -86,13 +88,14 @@ class Outages:
         grace_s = self._settings.offline_after_s
         if self._away is None or frozen or monotonic - self._away.monotonic < grace_s:
             return []
-        return self._lost(EventType.CAMERA_OFFLINE, self._away.at, at)
+        return self._lost(EventType.CAMERA_OFFLINE, self._away, monotonic)
 
-    def _lost(self, kind: EventType, since: datetime, at: datetime) -> list[Told]:
+    def _lost(self, kind: EventType, since: _Moment, monotonic: float) -> list[Told]:
         if self._kind is kind:
             return []
         if self._event_id is None:
-            self._event_id, self._started = str(uuid7()), since
+            self._event_id = str(uuid7())
+            self._started, self._started_monotonic = since.at, since.monotonic
         self._kind = kind
         assert self._started is not None
         return [
@@ -104,7 +107,7 @@ class Outages:
                     camera_name=self._place.name,
                     site=self._place.site,
                     severity=self._settings.severity,
-                    rule_reason=self._sentence(at),
+                    rule_reason=self._sentence(monotonic - since.monotonic),
                     started=self._started,
                 ),
             )
@@ -114,11 +117,14 @@ class Outages:
         """The outage is over since the camera was live again, if there was one."""
         live, event_id, started = self._live, self._event_id, self._started
         kind, self._kind, self._event_id = self._kind, None, None
+        began, self._started_monotonic = self._started_monotonic, None
         self._away, cause, self._cause = None, self._cause, None
         if event_id is None or live is None or started is None:
             return []
-        ended = max(live.at, started)
-        length = duration((ended - started).total_seconds())
+        # A clock that was set meanwhile makes no outage longer or shorter.
+        seconds = (live.at - started).total_seconds() if began is None else live.monotonic - began
+        ended = started + timedelta(seconds=max(0.0, seconds))
+        length = duration(max(0.0, seconds))
         reason = (
             f"{self._name} was {_HOW[kind or EventType.CAMERA_OFFLINE]} for {length}, "
             f"{self._clock(started)} to {self._clock(ended)}"
@@ -134,12 +140,12 @@ class Outages:
     def _clock(self, moment: datetime) -> str:
         return clock(moment.astimezone(self._place.tz))
 
-    def _sentence(self, at: datetime) -> str:
+    def _sentence(self, seconds: float) -> str:
+        """What is told of an absence that has lasted so long."""
         assert self._started is not None
         if self._kind is EventType.CAMERA_FROZEN:
-            length = duration((at - self._started).total_seconds())
             return (
-                f"{self._name} has sent the same pictures for {length}, "
+                f"{self._name} has sent the same pictures for {duration(seconds)}, "
                 f"since {self._clock(self._started)}; restart it if it stays so."
             )
         away = f"{self._name} has been offline since {self._clock(self._started)}"

@@ -24,11 +24,12 @@ class Camera:
     def __init__(self, open_event: Event | None = None, **health: float | None) -> None:
         self.outages = Outages(PLACE, Health.model_validate(health), open_event=open_event)
         self.seconds = 0.0
+        self.ahead = timedelta()
         self.told: list[Told] = []
 
     @property
     def at(self) -> datetime:
-        return BEGIN + timedelta(seconds=self.seconds)
+        return BEGIN + timedelta(seconds=self.seconds) + self.ahead
 
     def becomes(self, state: CameraState, cause: str | None = None) -> None:
         self.told += self.outages.changed(state, cause, self.at, self.seconds)
@@ -78,6 +79,19 @@ def test_a_camera_that_is_back_is_told_of_with_how_long_it_was_away() -> None:
     assert isinstance(back, CameraBack)
     assert back.ended == BEGIN + timedelta(seconds=260)
     assert back.rule_reason.startswith("The back door was offline for 3 min 20 s, 02:15 to 02:18: ")
+
+
+def test_a_clock_that_is_set_meanwhile_makes_no_outage_longer() -> None:
+    camera = Camera(offline_after_s=20)
+    camera.becomes(CameraState.UNREACHABLE, WHY)
+    camera.waits(60)
+    camera.ahead = timedelta(hours=-1)
+    camera.becomes(CameraState.LIVE)
+    camera.waits(10)
+    back = camera.amendments[-1]
+    assert isinstance(back, CameraBack)
+    assert back.ended == BEGIN + timedelta(seconds=60)
+    assert "was offline for 60 s, 02:14 to 02:15" in back.rule_reason
 
 
 def test_a_short_absence_is_not_told_and_does_not_shorten_the_next_ones_grace() -> None:

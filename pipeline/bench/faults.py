@@ -15,12 +15,13 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.errors import VigilError
-from pipeline.health import AWAY, CameraState, CameraStatus, Period
+from pipeline.health import AWAY, CameraState, CameraStatus, Period, gaps
 from pipeline.library import Pipeline
 from pipeline.simulate import Fault, FaultKind, Reel, SimulatedCameras, in_thread, load
 from pipeline.simulate.made import make_film
 from pipeline.store import Store
 from pipeline.types import Event
+from pipeline.wording import plain_cause
 
 HEALTHY = "healthy"
 """A camera that nothing is wrong with, beside the others."""
@@ -31,6 +32,7 @@ LEFT_OUT = frozenset({FaultKind.REDIRECT})
 FROM_S = 26.0
 """The film is shown from here on: somebody is there for 24 s."""
 READY_S = 90.0
+FROZEN_S = 5.0
 QUIET_S = 2.0
 """How long nothing is wrong before, and after all have come back."""
 _POLL_S = 0.05
@@ -76,7 +78,7 @@ class _Camera:
 def measure_faults(*, limit_s: float, hold_s: float, only: Sequence[str] = ()) -> dict[str, Any]:
     """Let each of a row of simulated cameras go wrong in its own way, all at once, for `hold_s`
     seconds, and follow the real pipeline: time limits are `limit_s`, a picture counts as frozen
-    after 5 s. Moments are those of the store, which the camera's own thread gives.
+    after `FROZEN_S`. Moments are those of the store, which the camera's own thread gives.
 
     Returns a row a fault: seconds to notice, and to recover once it is over (None: it did not);
     pictures that were sent and not received; events without a clip; the sentence.
@@ -106,7 +108,7 @@ def measure_faults(*, limit_s: float, hold_s: float, only: Sequence[str] = ()) -
                 ]
         return {
             "limit_s": limit_s,
-            "frozen_after_s": config.cameras[HEALTHY].health.frozen_after_s,
+            "frozen_after_s": FROZEN_S,
             "hold_s": hold_s,
             "rows": [_row(camera, config) for camera in found],
         }
@@ -123,23 +125,28 @@ def _camera(kind: FaultKind | None, reel: Reel) -> Any:
 
 
 def _config(cameras: Sequence[_Camera], work: Path, limit_s: float) -> Config:
-    shared = {
+    shared: dict[str, Any] = {
         "detect": {"fps": 2, "size": 320},
         "record": {"pre_roll_s": 1, "post_roll_s": 1, "annotated": False},
         "health": {
             "open_timeout_s": limit_s,
             "read_timeout_s": limit_s,
             "offline_after_s": 0,
-            "frozen_after_s": 5,
+            "frozen_after_s": None,
         },
     }
+    # The film is still for longer than that, as no camera's pictures are.
+    frozen = shared | {"health": shared["health"] | {"frozen_after_s": FROZEN_S}}
     return validate(
         {
             "data": str(work / "data"),
             "web": {"enabled": False},
             "storage": {"free_mb": 1},
             "cameras": {
-                camera.name: {"source": camera.server.urls[camera.name], **shared}
+                camera.name: {
+                    "source": camera.server.urls[camera.name],
+                    **(frozen if camera.kind is FaultKind.FROZEN else shared),
+                }
                 for camera in cameras
             },
         },
@@ -169,6 +176,10 @@ def _run(config: Config, cameras: Sequence[_Camera], hold_s: float) -> None:
             camera.ended = datetime.now(UTC)
         _until(all_live, READY_S)
         time.sleep(QUIET_S)
+        # Now nothing is under way: what was sent can be compared with what was received.
+        for camera in cameras:
+            camera.server.fault(camera.name, FaultKind.STALL.value)
+        time.sleep(QUIET_S / 2)
         _look(pipeline, cameras)
 
 
@@ -186,7 +197,8 @@ def _look(pipeline: Pipeline, cameras: Sequence[_Camera]) -> bool:
     statuses = pipeline.status().cameras
     for camera in cameras:
         status = camera.last = statuses[camera.name]
-        if camera.noticed is None and camera.before is not None and _shows(status, camera.before):
+        during = camera.before is not None and camera.ended is None
+        if during and camera.noticed is None and _shows(status, camera.before):
             camera.noticed = datetime.now(UTC)
     return True
 
@@ -213,7 +225,8 @@ def _row(camera: _Camera, config: Config) -> dict[str, Any]:
         recovered_s = round((live[0].began - camera.ended).total_seconds(), 2)
     elif not away:
         recovered_s = 0.0
-    causes = [p.cause for p in away if p.cause is not None and p.state is not CameraState.STOPPED]
+    newest_first = [p for p in camera.periods if p.state is not CameraState.STOPPED][::-1]
+    causes = [gap.cause for gap in gaps(newest_first) if camera.began <= gap.began < camera.ended]
     health = config.cameras[camera.name].health
     limit = None if camera.kind is None else _OF_LIMITS.get(camera.kind)
     noticed_s = None if noticed is None else round((noticed - camera.began).total_seconds(), 2)
@@ -228,7 +241,7 @@ def _row(camera: _Camera, config: Config) -> dict[str, Any]:
         "events": len(camera.events),
         "clips_lost": sum(event.clip is None for event in camera.events),
         "states": sorted({p.state.value for p in away if p.began < camera.ended}),
-        "sentence": causes[0] if causes else None,
+        "sentence": plain_cause(causes[-1], camera.name) if causes else None,
     }
 
 

@@ -35,7 +35,7 @@ class Backoff:
     """
 
     first_s: float = 0.5
-    longest_s: float = 30.0
+    longest_s: float = 10.0
     refused_first_s: float = 15.0
     refused_longest_s: float = 120.0
     stable_s: float = 60.0

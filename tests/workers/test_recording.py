@@ -171,7 +171,7 @@ def look_at(frame: Frame) -> list[Detection]:
 @contextmanager
 def watched(config: Config) -> Iterator[CameraWatch]:
     detector = StubDetector(look_at).for_camera("door", config.cameras["door"])
-    watch = CameraWatch(config, "door", detector, lambda report: None, None, "run")
+    watch = CameraWatch(config, "door", detector, lambda report: None, None, "run", Recorder())
     watch.start()
     yield watch
     watch.stop()
