@@ -6,7 +6,7 @@ import copy
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from av import FFmpegError, Packet, VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
+
+Observer = Callable[["Packet[VideoStream]"], None]
+"""Looks at packets before their times are put right; to measure a camera."""
 
 # What each kind may open while it is read. A playlist or a session description names further
 # addresses: a camera's may not lead to this machine's files, nor a film's to the network.
@@ -46,8 +49,10 @@ def open_stream(
     options: SourceOptions,
     clock: Clock,
     packets: PacketSink | None = None,
+    observer: Observer | None = None,
 ) -> StreamSource:
-    """Open a network camera or a film; `packets` gets what it sends before it is decoded.
+    """Open a network camera or a film; `packets` gets what it sends before it is decoded, and
+    `observer` each packet as FFmpeg gives it.
 
     Raises:
         SourceError: it cannot be opened; the subclass says why.
@@ -70,7 +75,9 @@ def open_stream(
         stream = _video(container)
         if stream is not None:
             tap = None if packets is None else _Tap(packets)
-            return StreamSource(camera, name, kind, container, stream, read_timeout_s, clock, tap)
+            source = StreamSource(camera, name, kind, container, stream, read_timeout_s, clock, tap)
+            source.observer = observer
+            return source
         failure: SourceError = SourceUnreadable(
             f"Camera {camera}: {name} holds no video that can be decoded."
         )
@@ -154,6 +161,7 @@ class StreamSource:
         self._read_timeout_s = read_timeout_s
         self._clock = clock
         self._tap = tap
+        self.observer: Observer | None = None
         self._stop = threading.Event()
         self._in_use = threading.Lock()
         # Frame threads hold back as many pictures as there are threads: good for films, but a
@@ -250,6 +258,8 @@ class StreamSource:
             else:
                 if packet is None:
                     return
+                if self.observer is not None and packet.size:
+                    self.observer(packet)
                 yield packet
                 continue
             if not self.live:
