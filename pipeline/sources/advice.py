@@ -268,20 +268,20 @@ def _look(found: Measurement, settings: Settings) -> Iterator[Advice]:
 
 
 def _size(found: Measurement, settings: Settings) -> Iterator[Advice]:
-    if found.video.sizes > 1:
+    if found.live and found.video.sizes > 1:
         yield Advice(
             "size_changes",
             f"The picture changed its size within {found.seconds:.0f} s: switch off what adapts "
             "it, since each change ends what is tracked.",
         )
-    longer = max(found.video.size)
+    width, height = found.video.size
+    longer = max(width, height)
     if settings.role is not Role.RECORD and longer < SMALL_SHARE * settings.detector_side:
-        side = max(32, round(longer / 32) * 32)
+        side = max(64, round(longer / 32) * 32)
         yield Advice(
             "small",
-            f"The picture is {longer} pixels wide or high and is enlarged to "
-            f"{settings.detector_side} for the detector, to no use: set `detect.size: "
-            f"{max(side, 64)}`, or choose a larger picture.",
+            f"The picture ({width}x{height}) is enlarged to {settings.detector_side} for the "
+            f"detector, to no use: set `detect.size: {side}`, or choose a larger picture.",
         )
 
 
