@@ -41,14 +41,13 @@ class Arrival:
 
 
 def with_first_time(arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """The packets, the first with a time one step before the second where it has none, as RTSP
-    often leaves it: it is a keyframe, and missed."""
+    """The packets, the first with a time one step before the others where it has none, as RTSP
+    often leaves it: it is a keyframe, and would be missed."""
     found = list(arrivals)
-    if len(found) >= FEWEST and _order(found[0]) is None:
-        second, third = _order(found[1]), _order(found[2])
-        if second is not None and third is not None:
-            time = second - abs(third - second)
-            found[0] = replace(found[0], pts=time, dts=None)
+    shown = sorted(a.pts for a in found[1 : 1 + FEWEST] if a.pts is not None)
+    if len(shown) > 1 and _order(found[0]) is None:
+        step = median(later - earlier for earlier, later in pairwise(shown))
+        found[0] = replace(found[0], pts=shown[0] - step)
     return found
 
 
@@ -79,6 +78,10 @@ def _time(arrival: Arrival) -> float:
     found = _order(arrival)
     assert found is not None
     return found
+
+
+def _shown(arrival: Arrival) -> float:
+    return _time(arrival) if arrival.pts is None else arrival.pts
 
 
 def steps(arrivals: Sequence[Arrival], *, live: bool) -> list[float]:
@@ -122,11 +125,11 @@ def keyframes(arrivals: Sequence[Arrival], *, live: bool) -> Keyframes | None:
     counts: list[int] = []
     for run in stretches:
         places = [n for n, arrival in enumerate(run) if arrival.keyframe]
-        intervals += [_time(run[b]) - _time(run[a]) for a, b in pairwise(places)]
+        intervals += [_shown(run[b]) - _shown(run[a]) for a, b in pairwise(places)]
         counts += [b - a for a, b in pairwise(places)]
     count = sum(arrival.keyframe for arrival in arrivals)
     if not intervals:
-        longest = max(_time(run[-1]) - _time(run[0]) for run in stretches)
+        longest = max(_shown(run[-1]) - _shown(run[0]) for run in stretches)
         return Keyframes(count, None, None, longest, None)
     # one late keyframe may be a lost one; two thirds of a second more is another habit
     regular = max(intervals) - min(intervals) <= ALIKE * median(intervals)
@@ -170,7 +173,9 @@ def odd_times(arrivals: Sequence[Arrival], *, live: bool) -> Times:
     backwards = repeated = 0
     stretches = runs(arrivals, live=live)
     for run in stretches:
-        backwards += sum(_time(b) < _time(a) for a, b in pairwise(run) if b.dts is not None)
+        backwards += sum(
+            b.dts < a.dts for a, b in pairwise(run) if a.dts is not None and b.dts is not None
+        )
         shown = [a.pts for a in run if a.pts is not None]
         repeated += len(shown) - len(set(shown))
     return Times(
