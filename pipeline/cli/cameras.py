@@ -65,9 +65,7 @@ def init(
     """
     if output.exists() and not force:
         raise ConfigError(f"{output} is there already; name another with -o, or give --force.")
-    for url in urls:
-        # As the configuration would be read: what is no address is told before anything is opened.
-        validate({"cameras": {"camera": {"source": url}}}, where="vigil init", folder=Path.cwd())
+    _refuse_no_addresses(urls, "vigil init")
     keys = camera_keys(urls)
     checks = _probe_all(dict(zip(keys, urls, strict=True)))
     cameras: dict[str, Any] = {}
@@ -118,6 +116,7 @@ def check(
                 "cameras are enabled."
             )
     else:
+        _refuse_no_addresses(targets, "vigil check")
         named = dict(zip(camera_keys(targets), targets, strict=True))
         given = {key: {"source": address} for key, address in named.items()}
         cameras = validate({"cameras": given}, where="vigil check", folder=Path.cwd()).cameras
@@ -191,6 +190,16 @@ def cache_folder() -> Path:
             "name another with XDG_CACHE_HOME."
         ) from None
     return folder
+
+
+def _refuse_no_addresses(urls: list[str], where: str) -> None:
+    """As the configuration would be read: what is no address is told before anything is opened.
+
+    Raises:
+        ConfigError: one is none.
+    """
+    for url in urls:
+        validate({"cameras": {"camera": {"source": url}}}, where=where, folder=Path.cwd())
 
 
 def _probe_all(cameras: Mapping[str, str]) -> dict[str, CameraCheck]:
