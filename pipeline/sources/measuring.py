@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import numpy as np
 
-from pipeline.encoded import describe
 from pipeline.errors import SourceError, SourceStalled
 from pipeline.sources import figures
 from pipeline.sources.address import Kind, kind_of, shown
-from pipeline.sources.costs import Decoded, decoded, fitted
+from pipeline.sources.costs import Decoded, decoded
 from pipeline.sources.figures import Arrival
 from pipeline.sources.measurement import (
     CameraClock,
@@ -30,89 +28,19 @@ from pipeline.sources.measurement import (
     Opening,
     Video,
 )
+from pipeline.sources.observing import Observed
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.opening import DEFAULTS, open_source
 from pipeline.sources.options import SourceOptions
-from pipeline.sources.reports import taken
 from pipeline.sources.rtplog import listening, missed
-from pipeline.types import EncodedStream, Frame, Image, Size
-
-if TYPE_CHECKING:
-    from av import Packet
-    from av.video.stream import VideoStream
+from pipeline.sources.stream import StreamSource
 
 DEFAULT_SECONDS = 8.0
 """Shows a keyframe interval of up to four seconds at least twice."""
-KEPT_BYTES = 32_000_000
-"""Packets kept to decode them again; more of a camera than is decoded."""
-LOOKS_EVERY_S = 0.5
-LOOKED_AT_SIDE = 320
-"""Pictures are compared and their brightness taken so often, and so large: a clock in a corner of
-the picture still changes it."""
 FROZEN_AFTER_S = 4.0
 """Pictures that are the same for less say nothing: encoders leave a still scene as it is between
 keyframes."""
 HTTP_TIMEOUT_S = 3.0
-
-
-@dataclass
-class _Observed:
-    """What comes in while a stream is read."""
-
-    arrivals: list[Arrival] = field(default_factory=list)
-    stream: EncodedStream | None = None
-    packets: list[bytes] = field(default_factory=list)
-    kept: int = 0
-    frames: int = 0
-    first_picture: float | None = None
-    ended: float = 0.0
-    size: Size = (0, 0)
-    sizes: set[Size] = field(default_factory=set)
-    shown: list[float] = field(default_factory=list)
-    """Presentation times of the pictures."""
-    looked_at: list[float] = field(default_factory=list)
-    brightness: list[float] = field(default_factory=list)
-    last: Image | None = None
-    changes: bool = False
-
-    def packet(self, packet: Packet[VideoStream]) -> None:
-        """Take a packet as it is read."""
-        now, base = time.monotonic(), packet.time_base or packet.stream.time_base
-
-        def seconds(ticks: int | None) -> float | None:
-            return None if ticks is None or not base else float(ticks * base)
-
-        self.arrivals.append(
-            Arrival(
-                now,
-                seconds(packet.pts),
-                seconds(packet.dts),
-                packet.size,
-                packet.is_keyframe,
-                taken(packet),
-            )
-        )
-        if self.stream is None:
-            self.stream = describe(packet.stream)
-        if (self.packets or packet.is_keyframe) and self.kept + packet.size <= KEPT_BYTES:
-            self.packets.append(bytes(packet))
-            self.kept += packet.size
-
-    def frame(self, frame: Frame) -> None:
-        """Take a picture as it is decoded."""
-        now = time.monotonic()
-        self.first_picture = self.first_picture or now
-        self.frames += 1
-        self.size = frame.size
-        self.sizes.add(frame.size)
-        self.shown.append(frame.pts)
-        if not self.looked_at or frame.pts - self.looked_at[-1] >= LOOKS_EVERY_S:
-            self.looked_at.append(frame.pts)
-            image = frame.image(fitted(frame.size, LOOKED_AT_SIDE))
-            self.brightness.append(float(image.mean()) / 255)
-            if self.last is not None:
-                self.changes |= not np.array_equal(self.last, image)
-            self.last = image
 
 
 def measure(
@@ -133,15 +61,15 @@ def measure(
     # masks are for eyes; a mean and a comparison show nothing
     options = replace(options, masks=())
     kind = kind_of(camera, address)
-    observed = _Observed()
+    observed = Observed()
     broke: SourceError | None = None
     began = time.monotonic()
     with ExitStack() as stack:
         udp = kind is Kind.RTSP and options.transport == "udp"
         lines = stack.enter_context(listening()) if udp else ()
-        source = stack.enter_context(
-            closing(open_source(camera, address, options=options, observer=observed.packet))
-        )
+        source = stack.enter_context(closing(open_source(camera, address, options=options)))
+        if isinstance(source, StreamSource):  # nothing else has packets
+            source.observer = observed.packet
         connected = time.monotonic()
         try:
             _read(source, observed, seconds)
@@ -197,7 +125,7 @@ def measure(
 _BROKE = "Camera {camera}: it hung up while it was measured."
 
 
-def _read(source: OpenedSource, observed: _Observed, seconds: float) -> None:
+def _read(source: OpenedSource, observed: Observed, seconds: float) -> None:
     for frame in source.frames():
         observed.frame(frame)
         assert observed.first_picture is not None
@@ -208,14 +136,14 @@ def _read(source: OpenedSource, observed: _Observed, seconds: float) -> None:
             source.close()  # ends the loop
 
 
-def _steps(observed: _Observed, arrivals: list[Arrival], *, live: bool) -> list[float]:
+def _steps(observed: Observed, arrivals: list[Arrival], *, live: bool) -> list[float]:
     """Seconds from picture to picture, also where there are no packets."""
     if arrivals:
         return figures.steps(arrivals, live=live)
     return [later - earlier for earlier, later in pairwise(observed.shown)]
 
 
-def _span(observed: _Observed, *, live: bool) -> float:
+def _span(observed: Observed, *, live: bool) -> float:
     assert observed.first_picture is not None
     if live:
         return observed.ended - observed.first_picture
@@ -224,7 +152,7 @@ def _span(observed: _Observed, *, live: bool) -> float:
 
 def _video(
     source: OpenedSource,
-    observed: _Observed,
+    observed: Observed,
     arrivals: list[Arrival],
     rate: float | None,
     cost: Decoded | None,
@@ -252,7 +180,7 @@ def _cost(cost: Decoded, rate: float | None, looks_per_s: float) -> Cost:
     )
 
 
-def _look(observed: _Observed, *, live: bool) -> Look:
+def _look(observed: Observed, *, live: bool) -> Look:
     lasted = observed.looked_at[-1] - observed.looked_at[0]
     judged = live and lasted >= FROZEN_AFTER_S
     return Look(

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind, kind_of
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.options import SourceOptions
 from pipeline.sources.timing import Clock
-
-if TYPE_CHECKING:
-    from pipeline.sources.stream import Observer
 
 DEFAULTS = SourceOptions()
 
@@ -23,14 +18,12 @@ def open_source(
     options: SourceOptions = DEFAULTS,
     clock: Clock | None = None,
     packets: PacketSink | None = None,
-    observer: Observer | None = None,
 ) -> OpenedSource:
     """Open a camera's address: rtsp(s)://, http(s)://, the path of a film, or webcam:N.
 
     `camera` is what error messages and frames call it. Opening takes at most about twice
     `open_timeout_s`; a live stream that sends no picture for `read_timeout_s` is found stalled
     within about twice that. `packets` gets the stream as it was sent; a webcam's is encoded for it.
-    `observer` gets PyAV's own packets; a webcam has none.
 
     Raises:
         SourceError: it cannot be opened; the subclass says why, the message never holds an
@@ -49,5 +42,4 @@ def open_source(
         options=options,
         clock=clock,
         packets=packets,
-        observer=observer,
     )

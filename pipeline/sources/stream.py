@@ -6,7 +6,7 @@ import copy
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-Observer = Callable[["Packet[VideoStream]"], None]
-"""Looks at packets before their times are put right; to measure a camera."""
+    from pipeline.sources.observing import Observer
 
 # What each kind may open while it is read. A playlist or a session description names further
 # addresses: a camera's may not lead to this machine's files, nor a film's to the network.
@@ -49,10 +48,8 @@ def open_stream(
     options: SourceOptions,
     clock: Clock,
     packets: PacketSink | None = None,
-    observer: Observer | None = None,
 ) -> StreamSource:
-    """Open a network camera or a film; `packets` gets what it sends before it is decoded, and
-    `observer` each packet as FFmpeg gives it.
+    """Open a network camera or a film; `packets` gets what it sends before it is decoded.
 
     Raises:
         SourceError: it cannot be opened; the subclass says why.
@@ -75,9 +72,7 @@ def open_stream(
         stream = _video(container)
         if stream is not None:
             tap = None if packets is None else _Tap(packets)
-            source = StreamSource(camera, name, kind, container, stream, read_timeout_s, clock, tap)
-            source.observer = observer
-            return source
+            return StreamSource(camera, name, kind, container, stream, read_timeout_s, clock, tap)
         failure: SourceError = SourceUnreadable(
             f"Camera {camera}: {name} holds no video that can be decoded."
         )
@@ -161,9 +156,10 @@ class StreamSource:
         self._read_timeout_s = read_timeout_s
         self._clock = clock
         self._tap = tap
-        self.observer: Observer | None = None
         self._stop = threading.Event()
         self._in_use = threading.Lock()
+        self.observer: Observer | None = None
+        """Gets each packet as it is read, before its times are put right; to measure a camera."""
         # Frame threads hold back as many pictures as there are threads: good for films, but a
         # camera's picture is wanted at once.
         stream.thread_type = "SLICE" if self.live else "AUTO"
@@ -248,7 +244,7 @@ class StreamSource:
         """Packets to decode; None asks for the pictures that the decoder still holds."""
         import av
 
-        packets = self._container.demux(self._stream)
+        packets = self._observed(self._container.demux(self._stream))
         while not self._stop.is_set():
             began = time.monotonic()
             try:
@@ -258,8 +254,6 @@ class StreamSource:
             else:
                 if packet is None:
                     return
-                if self.observer is not None and packet.size:
-                    self.observer(packet)
                 yield packet
                 continue
             if not self.live:
@@ -270,6 +264,12 @@ class StreamSource:
         return reading_failure(
             error, self._camera, self._name, self._read_timeout_s, elapsed_s, live=self.live
         )
+
+    def _observed(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+        for packet in packets:
+            if self.observer is not None and packet.size:
+                self.observer(packet)
+            yield packet
 
     def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[VideoFrame]:
         import av

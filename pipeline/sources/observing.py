@@ -1,0 +1,90 @@
+"""What comes in while a camera is measured: packets as they are read, pictures as decoded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.encoded import describe
+from pipeline.sources.costs import fitted
+from pipeline.sources.figures import Arrival
+from pipeline.sources.reports import taken
+from pipeline.types import EncodedStream, Frame, Image, Size
+
+if TYPE_CHECKING:
+    from av import Packet
+    from av.video.stream import VideoStream
+
+Observer = Callable[["Packet[VideoStream]"], None]
+"""Looks at packets."""
+
+KEPT_BYTES = 32_000_000
+"""Packets kept to decode them again; more of a camera than is decoded."""
+LOOKS_EVERY_S = 0.5
+LOOKED_AT_SIDE = 320
+"""Pictures are compared and their brightness taken so often, and so large: a clock in a corner of
+the picture still changes it."""
+
+
+@dataclass
+class Observed:
+    """What comes in while a stream is read."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    stream: EncodedStream | None = None
+    packets: list[bytes] = field(default_factory=list)
+    kept: int = 0
+    frames: int = 0
+    first_picture: float | None = None
+    ended: float = 0.0
+    size: Size = (0, 0)
+    sizes: set[Size] = field(default_factory=set)
+    shown: list[float] = field(default_factory=list)
+    """Presentation times of the pictures."""
+    looked_at: list[float] = field(default_factory=list)
+    brightness: list[float] = field(default_factory=list)
+    last: Image | None = None
+    changes: bool = False
+
+    def packet(self, packet: Packet[VideoStream]) -> None:
+        """Take a packet as it is read."""
+        now, base = time.monotonic(), packet.time_base or packet.stream.time_base
+
+        def seconds(ticks: int | None) -> float | None:
+            return None if ticks is None or not base else float(ticks * base)
+
+        self.arrivals.append(
+            Arrival(
+                now,
+                seconds(packet.pts),
+                seconds(packet.dts),
+                packet.size,
+                packet.is_keyframe,
+                taken(packet),
+            )
+        )
+        if self.stream is None:
+            self.stream = describe(packet.stream)
+        if (self.packets or packet.is_keyframe) and self.kept + packet.size <= KEPT_BYTES:
+            self.packets.append(bytes(packet))
+            self.kept += packet.size
+
+    def frame(self, frame: Frame) -> None:
+        """Take a picture as it is decoded."""
+        now = time.monotonic()
+        self.first_picture = self.first_picture or now
+        self.frames += 1
+        self.size = frame.size
+        self.sizes.add(frame.size)
+        self.shown.append(frame.pts)
+        if not self.looked_at or frame.pts - self.looked_at[-1] >= LOOKS_EVERY_S:
+            self.looked_at.append(frame.pts)
+            image = frame.image(fitted(frame.size, LOOKED_AT_SIDE))
+            self.brightness.append(float(image.mean()) / 255)
+            if self.last is not None:
+                self.changes |= not np.array_equal(self.last, image)
+            self.last = image
