@@ -44,7 +44,7 @@ GOOD = Measurement(
     times=Times(),
     cost=Cost(decode_ms=3.0, convert_ms=2.0, decode_share=0.045, convert_share=0.01),
     clock=CameraClock(-0.2, "rtcp"),
-    look=Look(brightness=0.4, frozen=False),
+    look=Look(brightness=0.4, still_s=0.5),
 )
 
 

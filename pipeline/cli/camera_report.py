@@ -244,5 +244,7 @@ def _clock(found: Measurement) -> str | None:
 
 
 def _picture(found: Measurement) -> str:
-    frozen = {None: "", True: ", frozen", False: ", changes"}[found.look.frozen]
-    return f"brightness {found.look.brightness:.0%}{frozen}"
+    brightness = f"brightness {found.look.brightness:.0%}"
+    if found.look.still_s is None:
+        return brightness
+    return f"{brightness}, the last new one {found.look.still_s:.1f} s before the end"

@@ -23,6 +23,7 @@ from pipeline.sources.thresholds import (
     PACE,
     SLOW_SHARE,
     SMALL_SHARE,
+    STILL_S,
 )
 
 _PLAYED_CODEC = "h264"
@@ -253,11 +254,12 @@ def _tls(found: Measurement, settings: Settings) -> Iterator[Advice]:
 
 
 def _look(found: Measurement, settings: Settings) -> Iterator[Advice]:
-    if found.look.frozen:
+    still_s = found.look.still_s
+    if still_s is not None and still_s >= STILL_S:
         yield Advice(
             "frozen",
-            f"All pictures of {found.seconds:.0f} s are the same: restart the camera if something "
-            "should be moving in them.",
+            f"No new picture came for {still_s:.1f} s, only the same ones over and over: restart "
+            "the camera if something should be moving in them.",
         )
     if found.live and found.look.brightness < DARK:
         yield Advice(

@@ -132,10 +132,11 @@ class CameraClock:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the pictures are like: mean `brightness` 0..1, and whether all were the same."""
+    """What the pictures are like: mean `brightness` 0..1, and for how many seconds, at the end, no
+    picture came that had not come before; None for films."""
 
     brightness: float
-    frozen: bool | None
+    still_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,8 @@ import time
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import pairwise
+from statistics import mean
 from urllib.parse import urlsplit
-
-import numpy as np
 
 from pipeline.errors import SourceError, SourceStalled
 from pipeline.sources import figures
@@ -37,9 +36,6 @@ from pipeline.sources.stream import StreamSource
 
 DEFAULT_SECONDS = 8.0
 """Shows a keyframe interval of up to four seconds at least twice."""
-FROZEN_AFTER_S = 4.0
-"""Pictures that are the same for less say nothing: encoders leave a still scene as it is between
-keyframes."""
 HTTP_TIMEOUT_S = 3.0
 
 
@@ -181,11 +177,9 @@ def _cost(cost: Decoded, rate: float | None, looks_per_s: float) -> Cost:
 
 
 def _look(observed: Observed, *, live: bool) -> Look:
-    lasted = observed.looked_at[-1] - observed.looked_at[0]
-    judged = live and lasted >= FROZEN_AFTER_S
     return Look(
-        brightness=float(np.mean(observed.brightness)),
-        frozen=not observed.changes if judged else None,
+        brightness=mean(observed.brightness),
+        still_s=observed.looked_at[-1] - observed.new_at if live else None,
     )
 
 

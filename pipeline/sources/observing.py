@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from pipeline.encoded import describe
 from pipeline.sources.costs import fitted
 from pipeline.sources.figures import Arrival
 from pipeline.sources.reports import taken
-from pipeline.types import EncodedStream, Frame, Image, Size
+from pipeline.types import EncodedStream, Frame, Size
 
 if TYPE_CHECKING:
     from av import Packet
@@ -47,8 +46,9 @@ class Observed:
     """Presentation times of the pictures."""
     looked_at: list[float] = field(default_factory=list)
     brightness: list[float] = field(default_factory=list)
-    last: Image | None = None
-    changes: bool = False
+    seen: set[bytes] = field(default_factory=set)
+    new_at: float = 0.0
+    """When a picture came last that had not come before."""
 
     def packet(self, packet: Packet[VideoStream]) -> None:
         """Take a packet as it is read."""
@@ -85,6 +85,9 @@ class Observed:
             self.looked_at.append(frame.pts)
             image = frame.image(fitted(frame.size, LOOKED_AT_SIDE))
             self.brightness.append(float(image.mean()) / 255)
-            if self.last is not None:
-                self.changes |= not np.array_equal(self.last, image)
-            self.last = image
+            # not compared with the last one alone: each picture of a group of pictures is another
+            # likeness of a scene that stands still, but the next group has the same ones
+            digest = sha256(image.tobytes()).digest()
+            if digest not in self.seen:
+                self.seen.add(digest)
+                self.new_at = frame.pts

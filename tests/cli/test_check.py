@@ -134,6 +134,7 @@ def test_the_page_says_from_where_on_something_is_advised() -> None:
         "pair_clocks": f"{thresholds.PAIR_CLOCK_S:g} s",
         "pair_shapes": f"{thresholds.ASPECT:.0%}",
         "times": f"{thresholds.ODD_TIMES} or more",
+        "frozen": f"{thresholds.STILL_S:g} s or more",
         "dark": f"{thresholds.DARK:.0%}",
         "small": f"{thresholds.SMALL_SHARE:.0%}",
     }

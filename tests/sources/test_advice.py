@@ -23,7 +23,7 @@ FILM = {"live": False, "jitter": None, "clock": None, "transport": None}
 # code, what is wrong, what the sentence holds, what is nearly wrong
 FINDINGS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ("broke", {"broke": "It hung up.", "seconds": 3.24}, "broke after 3.2 s", {}),
-    ("frozen", {"look__frozen": True}, "All pictures of 8 s are the same", {"look__frozen": None}),
+    ("frozen", {"look__still_s": 4.0}, "No new picture came for 4.0 s", {"look__still_s": 3.9}),
     ("dark", {"look__brightness": 0.11}, "brightness 11%", {"look__brightness": 0.12}),
     ("dark", {"look__brightness": 0.0}, "uncover the lens", {**FILM, "look__brightness": 0.0}),
     ("loss", {"loss__missing": 1}, "Loss of 0.8% of the pictures over TCP", {"loss__missing": 1, "loss__pictures": 199}),
@@ -85,7 +85,7 @@ def test_a_finding_is_told_with_its_number_and_what_to_do(
 
 @pytest.mark.parametrize(
     "unknown",
-    ["keyframes", "jitter", "cost", "clock", "cost__decode_share", "video__rate", "video__claimed_rate", "video__b_frames", "video__pixel_format", "video__bit_rate", "look__frozen", "opening__first_packet_s"],
+    ["keyframes", "jitter", "cost", "clock", "cost__decode_share", "video__rate", "video__claimed_rate", "video__b_frames", "video__pixel_format", "video__bit_rate", "look__still_s", "opening__first_packet_s"],
 )  # fmt: skip
 def test_what_is_unknown_is_not_advised_on(unknown: str) -> None:
     assert codes(spoiled(**{unknown: None})) == []
