@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from pipeline.encoded import describe
-from pipeline.sources.costs import fitted
 from pipeline.sources.figures import Arrival
 from pipeline.sources.reports import taken
 from pipeline.types import EncodedStream, Frame, Size
@@ -24,15 +23,16 @@ Observer = Callable[["Packet[VideoStream]"], None]
 KEPT_BYTES = 32_000_000
 """Packets kept to decode them again; more of a camera than is decoded."""
 LOOKS_EVERY_S = 0.5
-LOOKED_AT_SIDE = 320
-"""Pictures are compared and their brightness taken so often, and so large: a clock in a corner of
-the picture still changes it."""
+"""Pictures are compared and their brightness taken so often: at full size, since the grain of a
+quiet scene is lost in a smaller one."""
+_EVERY_PIXEL = 8
 
 
 @dataclass
 class Observed:
-    """What comes in while a stream is read."""
+    """What comes in while a stream is read; the moments of a film are its own."""
 
+    live: bool = True
     arrivals: list[Arrival] = field(default_factory=list)
     stream: EncodedStream | None = None
     packets: list[bytes] = field(default_factory=list)
@@ -81,13 +81,14 @@ class Observed:
         self.size = frame.size
         self.sizes.add(frame.size)
         self.shown.append(frame.pts)
-        if not self.looked_at or frame.pts - self.looked_at[-1] >= LOOKS_EVERY_S:
-            self.looked_at.append(frame.pts)
-            image = frame.image(fitted(frame.size, LOOKED_AT_SIDE))
-            self.brightness.append(float(image.mean()) / 255)
+        moment = now if self.live else frame.pts
+        if not self.looked_at or moment - self.looked_at[-1] >= LOOKS_EVERY_S:
+            self.looked_at.append(moment)
+            image = frame.image()
+            self.brightness.append(float(image[::_EVERY_PIXEL, ::_EVERY_PIXEL].mean()) / 255)
             # not compared with the last one alone: each picture of a group of pictures is another
             # likeness of a scene that stands still, but the next group has the same ones
-            digest = sha256(image.tobytes()).digest()
+            digest = blake2b(image.tobytes(), digest_size=16).digest()
             if digest not in self.seen:
                 self.seen.add(digest)
-                self.new_at = frame.pts
+                self.new_at = moment
