@@ -64,7 +64,7 @@ def measure(
         udp = kind is Kind.RTSP and options.transport == "udp"
         lines = stack.enter_context(listening()) if udp else ()
         source = stack.enter_context(closing(open_source(camera, address, options=options)))
-        observed.live = source.live
+        observed.live, observed.rate = source.live, source.rate
         if isinstance(source, StreamSource):  # nothing else has packets
             source.observer = observed.packet
         connected = time.monotonic()

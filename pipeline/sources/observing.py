@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.encoded import describe
 from pipeline.sources.figures import Arrival
 from pipeline.sources.reports import taken
-from pipeline.types import EncodedStream, Frame, Size
+from pipeline.types import EncodedStream, Frame, Image, Size
 
 if TYPE_CHECKING:
     from av import Packet
@@ -23,8 +23,11 @@ Observer = Callable[["Packet[VideoStream]"], None]
 KEPT_BYTES = 32_000_000
 """Packets kept to decode them again; more of a camera than is decoded."""
 LOOKS_EVERY_S = 0.5
-"""Pictures are compared and their brightness taken so often: at full size, since the grain of a
-quiet scene is lost in a smaller one."""
+"""Pictures are compared and their brightness taken about so often: at full size, since the grain
+of a quiet scene is lost in a smaller one, and always equally far from a keyframe, since encoders
+draw a scene that stands still in as many ways as a group of pictures has members."""
+_SOONEST_S = 0.8 * LOOKS_EVERY_S
+_USUAL_RATE = 25.0
 _EVERY_PIXEL = 8
 
 
@@ -33,6 +36,8 @@ class Observed:
     """What comes in while a stream is read; the moments of a film are its own."""
 
     live: bool = True
+    rate: float | None = None
+    """Frames per second as the stream claims them."""
     arrivals: list[Arrival] = field(default_factory=list)
     stream: EncodedStream | None = None
     packets: list[bytes] = field(default_factory=list)
@@ -41,6 +46,8 @@ class Observed:
     first_picture: float | None = None
     ended: float = 0.0
     size: Size = (0, 0)
+    since_keyframe: int = 0
+    """Pictures."""
     sizes: set[Size] = field(default_factory=set)
     shown: list[float] = field(default_factory=list)
     """Presentation times of the pictures."""
@@ -67,6 +74,8 @@ class Observed:
                 taken(packet),
             )
         )
+        if packet.is_keyframe:
+            self.since_keyframe = 0
         if self.stream is None:
             self.stream = describe(packet.stream)
         if (self.packets or packet.is_keyframe) and self.kept + packet.size <= KEPT_BYTES:
@@ -81,14 +90,17 @@ class Observed:
         self.size = frame.size
         self.sizes.add(frame.size)
         self.shown.append(frame.pts)
+        every = max(1, round(LOOKS_EVERY_S * (self.rate or _USUAL_RATE)))
+        due = self.since_keyframe % every == 0
+        self.since_keyframe += 1
         moment = now if self.live else frame.pts
-        if not self.looked_at or moment - self.looked_at[-1] >= LOOKS_EVERY_S:
-            self.looked_at.append(moment)
-            image = frame.image()
-            self.brightness.append(float(image[::_EVERY_PIXEL, ::_EVERY_PIXEL].mean()) / 255)
-            # not compared with the last one alone: each picture of a group of pictures is another
-            # likeness of a scene that stands still, but the next group has the same ones
-            digest = blake2b(image.tobytes(), digest_size=16).digest()
-            if digest not in self.seen:
-                self.seen.add(digest)
-                self.new_at = moment
+        if not self.looked_at or (due and moment - self.looked_at[-1] >= _SOONEST_S):
+            self._look(frame.image(), moment)
+
+    def _look(self, image: Image, moment: float) -> None:
+        self.looked_at.append(moment)
+        self.brightness.append(float(image[::_EVERY_PIXEL, ::_EVERY_PIXEL].mean()) / 255)
+        digest = blake2b(image.tobytes(), digest_size=16).digest()
+        if digest not in self.seen:
+            self.seen.add(digest)
+            self.new_at = moment
