@@ -245,6 +245,8 @@ def _clock(found: Measurement) -> str | None:
 
 def _picture(found: Measurement) -> str:
     brightness = f"brightness {found.look.brightness:.0%}"
-    if found.look.still_s is None:
+    still_s = found.look.still_s
+    if still_s is None:
         return brightness
-    return f"{brightness}, the last new one {found.look.still_s:.1f} s before the end"
+    # two looks lie half a second apart
+    return f"{brightness}, " + ("changing" if still_s < 1 else f"no new one for {still_s:.1f} s")

@@ -22,8 +22,8 @@ CLOCK_S = 2.0
 """Less may be the way of the picture, and is not noticed by people who compare two recordings."""
 PAIR_CLOCK_S = 0.5
 """Boxes drawn from one stream on the other lag by this: half of a person's width, walking."""
-STILL_S = 4.0
-"""Less says nothing: encoders leave a still scene as it is between keyframes."""
+STILL_S = 5.0
+"""Less says nothing: encoders leave a scene without grain as it is for a few seconds."""
 DARK = 0.12
 """Mean brightness 0..1. Lit rooms at night have 0.2 and more; below this detectors see little."""
 SMALL_SHARE = 0.75

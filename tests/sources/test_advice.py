@@ -23,7 +23,7 @@ FILM = {"live": False, "jitter": None, "clock": None, "transport": None}
 # code, what is wrong, what the sentence holds, what is nearly wrong
 FINDINGS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ("broke", {"broke": "It hung up.", "seconds": 3.24}, "broke after 3.2 s", {}),
-    ("frozen", {"look__still_s": 4.0}, "No new picture came for 4.0 s", {"look__still_s": 3.9}),
+    ("frozen", {"look__still_s": 5.0}, "No new picture came for 5.0 s", {"look__still_s": 4.9}),
     ("dark", {"look__brightness": 0.11}, "brightness 11%", {"look__brightness": 0.12}),
     ("dark", {"look__brightness": 0.0}, "uncover the lens", {**FILM, "look__brightness": 0.0}),
     ("loss", {"loss__missing": 1}, "Loss of 0.8% of the pictures over TCP", {"loss__missing": 1, "loss__pictures": 199}),
