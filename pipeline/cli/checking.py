@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -53,16 +54,26 @@ def check_all(cameras: Mapping[str, Camera], seconds: float) -> Checked:
     # While FFmpeg's log is listened to, which is for UDP, no film may be decoded: see `rtplog`.
     by_udp = [item for item in work if item[2].transport == "udp"]
     others = [item for item in work if item[2].transport != "udp"]
+    stop = threading.Event()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for batch in (by_udp, others):
-            found = pool.map(lambda item: _checked(*item, seconds=seconds), batch)
-            for (key, *_), stream in zip(batch, found, strict=True):
-                checked[key].append(stream)
+        try:
+            for batch in (by_udp, others):
+                found = pool.map(lambda item: _checked(*item, seconds=seconds, stop=stop), batch)
+                for (key, *_), stream in zip(batch, found, strict=True):
+                    checked[key].append(stream)
+        finally:  # the pool waits for what runs, also after Ctrl-C
+            stop.set()
     return checked
 
 
 def _checked(
-    key: str, address: str, camera: Camera, settings: Settings, *, seconds: float
+    key: str,
+    address: str,
+    camera: Camera,
+    settings: Settings,
+    *,
+    seconds: float,
+    stop: threading.Event,
 ) -> CheckedStream:
     name = f"{key} (record.source)" if settings.role is Role.RECORD else key
     found: Measurement | None = None
@@ -75,6 +86,7 @@ def _checked(
             seconds=seconds,
             detector_side=settings.detector_side,
             looks_per_s=settings.looks_per_s,
+            stop=stop,
         )
     except SourceError as error:
         failure = error

@@ -6,6 +6,7 @@ packets that were kept.
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -47,9 +48,11 @@ def measure(
     seconds: float = DEFAULT_SECONDS,
     detector_side: int = 640,
     looks_per_s: float = 5.0,
+    stop: threading.Event | None = None,
 ) -> Measurement:
     """Read a camera for `seconds` after its first picture (a film for as much of its own time),
-    and measure it. `detector_side` and `looks_per_s` are what its pictures are converted for.
+    and measure it. `detector_side` and `looks_per_s` are what its pictures are converted for;
+    `stop` ends it earlier, with what is known by then.
 
     Raises:
         SourceError: it cannot be had: as `open_source`; also where no picture comes.
@@ -69,7 +72,7 @@ def measure(
             source.observer = observed.packet
         connected = time.monotonic()
         try:
-            _read(source, observed, seconds)
+            _read(source, observed, seconds, stop or threading.Event())
         except SourceError as error:
             if observed.first_picture is None:
                 raise
@@ -122,14 +125,14 @@ def measure(
 _BROKE = "Camera {camera}: it hung up while it was measured."
 
 
-def _read(source: OpenedSource, observed: Observed, seconds: float) -> None:
+def _read(source: OpenedSource, observed: Observed, seconds: float, stop: threading.Event) -> None:
     for frame in source.frames():
         observed.frame(frame)
         assert observed.first_picture is not None
         passed = time.monotonic() - observed.first_picture
         if not source.live:
             passed = frame.pts - observed.shown[0]
-        if passed >= seconds:
+        if passed >= seconds or stop.is_set():
             source.close()  # ends the loop
 
 

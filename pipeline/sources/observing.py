@@ -64,6 +64,8 @@ class Observed:
         def seconds(ticks: int | None) -> float | None:
             return None if ticks is None or not base else float(ticks * base)
 
+        if not self.arrivals:
+            self.stream = _described(packet.stream)
         self.arrivals.append(
             Arrival(
                 now,
@@ -76,8 +78,6 @@ class Observed:
         )
         if packet.is_keyframe:
             self.since_keyframe = 0
-        if self.stream is None:
-            self.stream = describe(packet.stream)
         if (self.packets or packet.is_keyframe) and self.kept + packet.size <= KEPT_BYTES:
             self.packets.append(bytes(packet))
             self.kept += packet.size
@@ -104,3 +104,13 @@ class Observed:
         if digest not in self.seen:
             self.seen.add(digest)
             self.new_at = moment
+
+
+def _described(stream: VideoStream) -> EncodedStream | None:
+    """The stream as a value; None where it cannot be kept, which hinders nobody from watching."""
+    import av
+
+    try:
+        return describe(stream)
+    except av.FFmpegError:
+        return None

@@ -159,7 +159,7 @@ class StreamSource:
         self._stop = threading.Event()
         self._in_use = threading.Lock()
         self.observer: Observer | None = None
-        """Gets each packet as it is read, before its times are put right; to measure a camera."""
+        """Gets each packet as it is read, before its times are rebased; to measure a camera."""
         # Frame threads hold back as many pictures as there are threads: good for films, but a
         # camera's picture is wanted at once.
         stream.thread_type = "SLICE" if self.live else "AUTO"
@@ -241,10 +241,16 @@ class StreamSource:
         return float(frame.pts * self._stream.time_base)
 
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
+        for packet in self._demuxed():
+            if self.observer is not None and packet is not None and packet.size:
+                self.observer(packet)
+            yield packet
+
+    def _demuxed(self) -> Iterator[Packet[VideoStream] | None]:
         """Packets to decode; None asks for the pictures that the decoder still holds."""
         import av
 
-        packets = self._observed(self._container.demux(self._stream))
+        packets = self._container.demux(self._stream)
         while not self._stop.is_set():
             began = time.monotonic()
             try:
@@ -264,12 +270,6 @@ class StreamSource:
         return reading_failure(
             error, self._camera, self._name, self._read_timeout_s, elapsed_s, live=self.live
         )
-
-    def _observed(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
-        for packet in packets:
-            if self.observer is not None and packet.size:
-                self.observer(packet)
-            yield packet
 
     def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[VideoFrame]:
         import av
