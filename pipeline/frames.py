@@ -22,6 +22,9 @@ Image = NDArray[np.uint8]
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
+Polygon = tuple[tuple[float, float], ...]
+"""At least three points (x, y) in fractions 0..1 of a picture's width and height."""
+
 
 class Box(NamedTuple):
     """An upright rectangle; (x1, y1) is the upper left corner, (x2, y2) the lower right."""
@@ -45,8 +48,17 @@ class Box(NamedTuple):
         return ((self.x1 + self.x2) / 2, self.y2)
 
 
+Luma = NDArray[np.uint8]
+"""The brightness of a picture: uint8, height x width."""
+
+
 class Picture(Protocol):
     """A decoded picture that is converted only when somebody looks at it."""
+
+    def luma(self) -> Luma:
+        """Its brightness at the size of the picture, without a conversion where the decoder gives
+        it; not to be written to."""
+        ...
 
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height)."""
@@ -58,7 +70,8 @@ class Frame:
     """One decoded picture of a camera. It never leaves the process that decoded it.
 
     `discontinuity` is true on the first frame after an opening, a reconnection or a jump of the
-    presentation times: what was tracked before must not be joined to what comes now.
+    presentation times: what was tracked before must not be joined to what comes now. `keyframe` is
+    true of one that was coded without reference to others, where that is known.
     """
 
     camera: str
@@ -69,6 +82,7 @@ class Frame:
     size: Size
     picture: Picture
     discontinuity: bool = False
+    keyframe: bool = False
 
     def image(self, size: Size | None = None) -> Image:
         """The picture as a read-only array, scaled to `size` (width, height) if given."""
@@ -173,7 +187,7 @@ class Zone:
 
     key: str
     name: str
-    polygon: tuple[tuple[float, float], ...]
+    polygon: Polygon
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from pydantic import AwareDatetime
@@ -24,6 +24,73 @@ class CameraState(StrEnum):
     STOPPED = "stopped"
 
 
+AWAY = frozenset(
+    {
+        CameraState.CONNECTING,
+        CameraState.STALLED,
+        CameraState.FROZEN,
+        CameraState.REFUSED,
+        CameraState.NOT_FOUND,
+        CameraState.UNREADABLE,
+        CameraState.UNREACHABLE,
+        CameraState.ERROR,
+        CameraState.STOPPED,
+    }
+)
+"""The states in which nobody sees what the camera could see."""
+
+
+class Period(Wire):
+    """A camera was in this state from `began` to `ended`, or is still (None); `cause` is a
+    sentence for people. It is known to have lasted up to `seen`."""
+
+    id: int
+    camera: str
+    state: CameraState
+    cause: str | None
+    began: AwareDatetime
+    ended: AwareDatetime | None
+    seen: AwareDatetime
+
+
+class Gap(Wire):
+    """A stretch in which a camera saw nothing, with the cause that lasted longest."""
+
+    camera: str
+    began: AwareDatetime
+    ended: AwareDatetime | None
+    state: CameraState
+    cause: str | None
+
+
+def gaps(periods: Sequence[Period]) -> list[Gap]:
+    """The gaps in a camera's periods, which come the newest first and without a hole."""
+    found: list[list[Period]] = []
+    for newer, period in zip((None, *periods), periods, strict=False):
+        if period.state not in AWAY:
+            continue
+        if newer is not None and newer.state in AWAY:
+            found[-1].append(period)
+        else:
+            found.append([period])
+    return [_gap(members) for members in found]
+
+
+def _gap(members: Sequence[Period]) -> Gap:
+    def length(period: Period) -> tuple[bool, float]:
+        lasted = ((period.ended or period.seen) - period.began).total_seconds()
+        return period.cause is not None, lasted
+
+    main = max(members, key=length)
+    return Gap(
+        camera=main.camera,
+        began=members[-1].began,
+        ended=members[0].ended,
+        state=main.state,
+        cause=main.cause,
+    )
+
+
 class CameraStatus(Wire):
     """A camera as its worker sees it. Counters run from the worker's start.
 
@@ -32,6 +99,8 @@ class CameraStatus(Wire):
     """
 
     state: CameraState
+    since: AwareDatetime | None = None
+    """Since when it is in this state."""
     message: str | None = None
     live_since: AwareDatetime | None = None
     size: tuple[int, int] | None = None
@@ -42,6 +111,8 @@ class CameraStatus(Wire):
     latency_ms: float | None = None
     events: int = 0
     dropped: Mapping[str, int] = {}
+    changes: Mapping[str, int] = {}
+    """State -> how often it was entered."""
     recording: str | None = None
     """Why no video is kept, a sentence; None while it is, and where none is wanted."""
 

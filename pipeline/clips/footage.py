@@ -83,7 +83,10 @@ class Footage:
         pieces = []
         for _, group in groupby(parts, key=lambda part: part.recording):
             members = list(group)
-            stream = _stream(members[0])
+            # A crash may have left a first segment that cannot be read, but not all of them.
+            stream = None
+            while members and (stream := _stream(members[0])) is None:
+                members.pop(0)
             if stream is None:
                 continue
             ats = [line.at for part in members for line in part.lines[part.first : part.last]]
@@ -109,8 +112,9 @@ class Footage:
 
     def remove(self, segment: Segment) -> None:
         """Remove a segment; who is reading it goes on."""
-        segment.path.unlink(missing_ok=True)
+        # In this order: an index without its video would promise what is not there.
         segment.index.unlink(missing_ok=True)
+        segment.path.unlink(missing_ok=True)
 
     def _segment(self, files: list[str], end: datetime | None) -> Segment:
         paths = [self._folder / name for name in files]

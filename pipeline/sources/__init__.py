@@ -8,6 +8,7 @@ it for some seconds and tells how good it is.
 from __future__ import annotations
 
 from pipeline.sources.address import Kind, kind_of, shown
+from pipeline.sources.frozen import FrozenPictures
 from pipeline.sources.measurement import Measurement
 from pipeline.sources.measuring import measure
 from pipeline.sources.opened import OpenedSource
@@ -21,6 +22,7 @@ __all__ = [
     "Backoff",
     "CameraCheck",
     "Clock",
+    "FrozenPictures",
     "Kind",
     "Measurement",
     "OpenedSource",

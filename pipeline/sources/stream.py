@@ -224,6 +224,7 @@ class StreamSource:
                     size=picture.size,
                     picture=picture,
                     discontinuity=stamp.discontinuity,
+                    keyframe=picture.keyframe,
                 )
                 index += 1
             # packets may come without ever making a picture, which no timeout of FFmpeg's sees

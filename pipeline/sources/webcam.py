@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SourceNotFound, SourceStalled, SourceUnreadable
+from pipeline.masking import Masks
 from pipeline.protocols import PacketSink
 from pipeline.sources.address import webcam_number
 from pipeline.sources.encoder import Encoder
@@ -52,7 +53,7 @@ def open_webcam(
             f"Camera {camera}: {address} ({device}) cannot be opened; another program may be using "
             "it, or this user is not in the group `video`."
         )
-    return WebcamSource(camera, address, capture, clock, packets)
+    return WebcamSource(camera, address, capture, clock, packets, Masks(options.masks))
 
 
 class WebcamSource:
@@ -67,6 +68,7 @@ class WebcamSource:
         capture: cv2.VideoCapture,
         clock: Clock,
         packets: PacketSink | None = None,
+        masks: Masks | None = None,
     ) -> None:
         import cv2
 
@@ -78,6 +80,7 @@ class WebcamSource:
         self._capture = capture
         self._clock = clock
         self._packets = packets
+        self._masks = masks or Masks()
         self._stop = threading.Event()
         self._in_use = threading.Lock()
 
@@ -120,7 +123,8 @@ class WebcamSource:
             stamp = timeline.stamp(arrival - opened, arrival, arrived_at)
             picture = ArrayPicture(image)
             if encoder is not None:
-                encoder.take(image, stamp)
+                # What need not be stored of what nobody may see is not.
+                encoder.take(self._masks.over(image, picture.size), stamp)
             yield Frame(
                 camera=self._camera,
                 index=index,

@@ -76,6 +76,7 @@ class Waiting:
     event: Event
     payload: str
     attempts: int
+    deadline: datetime
     not_before: datetime
     leased_until: datetime | None
 
@@ -85,9 +86,9 @@ class Waiting:
         return Footage.model_validate_json(self.payload)
 
     def spent(self, now: datetime) -> bool:
-        """Whether it has been taken as often as is allowed, and nobody is at it."""
+        """Whether nobody is at it and nobody may take it any more."""
         free = self.leased_until is None or self.leased_until <= now
-        return self.attempts >= MAX_ATTEMPTS and free
+        return free and (self.attempts >= MAX_ATTEMPTS or self.deadline <= now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,7 @@ class Jobs:
                 Event.model_validate_json(row.snapshot),
                 row.payload,
                 row.attempts,
+                row.deadline,
                 row.not_before,
                 row.leased_until,
             )

@@ -17,13 +17,16 @@ from pipeline.config import Config
 from pipeline.errors import DetectorBusy, DetectorError
 from pipeline.health import CameraState, CameraStatus
 from pipeline.incidents import Action, Open
+from pipeline.outages import Outages, Place
 from pipeline.protocols import Detector
 from pipeline.queues import Slot, SlotClosed, newest_frame
-from pipeline.sources import Reconnecting, SourceOptions
-from pipeline.types import Frame, Wire
-from pipeline.workers.analysis import Analysis, Latencies, Look, Pace
+from pipeline.sources import FrozenPictures, Reconnecting, SourceOptions
+from pipeline.types import Event, Frame, Wire
+from pipeline.workers.analysis import Analysis, Latencies, Look
+from pipeline.workers.choosing import Pace, Policy, choose
 from pipeline.workers.guard import guarded_thread
 from pipeline.workers.keeping import Keeping
+from pipeline.workers.standing import News, Standing
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +87,8 @@ def _newest(old: _Arrived, new: _Arrived) -> _Arrived:
 class CameraWatch:
     """Watches one camera from `start` until `stop`, or until its film has ended.
 
-    `report` is called from the analysing thread and must not wait.
+    `report` is called from its threads and must not wait. `outage` is the event of its being away
+    that a predecessor left open.
     """
 
     def __init__(
@@ -92,9 +96,10 @@ class CameraWatch:
         config: Config,
         key: str,
         detector: Detector,
-        report: Callable[[Report], None],
+        report: Callable[[Report | News], None],
         resume: Resume | None,
         run: str,
+        outage: Event | None = None,
     ) -> None:
         camera = config.cameras[key]
         self.key = key
@@ -108,14 +113,19 @@ class CameraWatch:
             key,
             camera.address(),
             stop=self._stop,
-            on_state=self._set_state,
+            on_state=self._changed,
             packets=self._keeping,
             options=SourceOptions.of(camera),
         )
-        self._pace = Pace(camera.detect.fps)
-        self._lock = threading.Lock()
-        self._state = CameraState.CONNECTING
-        self._message: str | None = None
+        place = Place(key, config.camera_name(key), config.site, config.tz())
+        self._standing = Standing(
+            key,
+            Outages(place, camera.health, open_event=outage),
+            report,
+            live=lambda: self._source.live,
+        )
+        self._frozen = FrozenPictures(camera.health.frozen_after_s)
+        self._pace = Pace(1.0 / camera.detect.fps, seen_until=film_pts)
         self._live_since: datetime | None = None
         self._size: tuple[int, int] | None = None
         self._counts: Counter[str] = Counter()
@@ -164,27 +174,32 @@ class CameraWatch:
             dropped += self._keeping.dropped
             recording = self._keeping.problem
         recent = sum(1 for at in tuple(self._looked_at) if now - at <= RATE_OVER_S)
-        with self._lock:
-            return CameraStatus(
-                state=self._state,
-                message=self._message,
-                live_since=self._live_since,
-                size=self._size,
-                frames=self._counts["frames"],
-                detections=self._counts["detections"],
-                looks=self._counts["looks"],
-                looks_per_s=round(recent / RATE_OVER_S, 1),
-                latency_ms=self._latencies.median_ms(),
-                events=self._counts["events"],
-                dropped=dict(dropped),
-                recording=recording,
-            )
+        state, message, since = self._standing.now
+        return CameraStatus(
+            state=state,
+            since=since,
+            message=message,
+            live_since=self._live_since,
+            size=self._size,
+            frames=self._counts["frames"],
+            detections=self._counts["detections"],
+            looks=self._counts["looks"],
+            looks_per_s=round(recent / RATE_OVER_S, 1),
+            latency_ms=self._latencies.median_ms(),
+            events=self._counts["events"],
+            dropped=dict(dropped),
+            changes=self._standing.changes,
+            recording=recording,
+        )
 
-    def _set_state(self, state: CameraState, message: str | None) -> None:
-        with self._lock:
-            self._state, self._message = state, message
-            if state is CameraState.LIVE:
-                self._live_since = datetime.now(UTC)
+    def tick(self) -> None:
+        """Time has passed; called about once a second."""
+        self._standing.tick()
+
+    def _changed(self, state: CameraState, message: str | None) -> None:
+        if state is CameraState.LIVE:
+            self._live_since = datetime.now(UTC)
+        self._standing.changed(state, message)
 
     def _read(self) -> None:
         try:
@@ -192,22 +207,31 @@ class CameraWatch:
                 arrived = time.monotonic()
                 self._counts["frames"] += 1
                 self._size = frame.size
-                if self._seen_before(frame):
-                    self._dropped["seen_before"] += 1
-                    continue
-                if not self._pace.due(frame):
-                    self._dropped["not_due"] += 1
-                    continue
-                if not self._slot.put(_Arrived(frame, arrived), replaceable=self._source.live):
+                policy = Policy.NEWEST if self._source.live else Policy.EVERY
+                skipped, self._pace = choose(
+                    self._pace,
+                    frame.monotonic,
+                    frame.pts,
+                    discontinuity=frame.discontinuity,
+                    frozen=policy is Policy.NEWEST and self._is_frozen(frame),
+                )
+                if skipped is not None:
+                    self._dropped[skipped] += 1
+                elif not self._slot.put(
+                    _Arrived(frame, arrived), replaceable=policy is Policy.NEWEST
+                ):
                     break
         finally:
             self._slot.close()
 
-    def _seen_before(self, frame: Frame) -> bool:
-        """Whether a film's frame was looked at before this worker was started again."""
-        if self._resume is None or self._resume.film_pts is None or self._source.live:
-            return False
-        return frame.pts <= self._resume.film_pts
+    def _is_frozen(self, frame: Frame) -> bool:
+        was = self._frozen.frozen and not frame.discontinuity
+        frozen = self._frozen.look(frame)
+        if frozen and not was:
+            self._changed(CameraState.FROZEN, f"Camera {self.key}: it sends the same pictures.")
+        elif was and not frozen:
+            self._changed(CameraState.LIVE, None)
+        return frozen
 
     def _analyse(self) -> None:
         # Tracking imports what takes seconds to import; the camera opens meanwhile.

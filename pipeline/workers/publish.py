@@ -96,6 +96,7 @@ def run(link: Link) -> None:
                 if now >= prune_at:
                     prune_at = now + timedelta(seconds=PRUNE_S)
                     store.outbox.prune(now - HISTORY)
+                    store.cameras.prune(now - HISTORY)
             except StoreError as error:
                 problem = str(error)
             counters = {"published": publishing.published, "swept": swept}

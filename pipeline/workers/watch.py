@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -17,6 +18,7 @@ from pipeline.detectors import load_detector
 from pipeline.health import Heartbeat
 from pipeline.media import LocalMedia
 from pipeline.store import Store
+from pipeline.types import Event
 from pipeline.workers.camera import CameraWatch, Handover, Resume, open_ids
 from pipeline.workers.link import Link
 from pipeline.workers.patience import patiently
@@ -24,6 +26,9 @@ from pipeline.workers.writer import Writer
 
 logger = logging.getLogger(__name__)
 
+SEEN_S = 5.0
+"""How often it is noted that the cameras are as they were: after a crash it is known so well when
+they were seen last."""
 STOP_S = 1.2
 """So long the cameras, and then the writer, have for ending in order."""
 
@@ -51,18 +56,14 @@ def run(link: Link) -> None:
                 writer.report,
                 patiently(link, partial(resumed, store, key, link.order.options["run"])),
                 link.order.options["run"],
+                patiently(link, partial(outage_of, store, key)),
             )
             for key in keys
         ]
         for camera in cameras:
             camera.start()
         link.ready()
-        ended = False
-        while not ended:
-            ended = all(camera.ended for camera in cameras)
-            _beat(link, cameras, writer)
-            if link.stopping.wait(0.2 if ended else 0.5):
-                break
+        ended = _follow(link, cameras, writer)
         for camera in cameras:
             camera.stop()
         until = time.monotonic() + STOP_S
@@ -78,7 +79,23 @@ def run(link: Link) -> None:
             link.finished()
 
 
-def _beat(link: Link, cameras: list[CameraWatch], writer: Writer) -> None:
+def _follow(link: Link, cameras: Sequence[CameraWatch], writer: Writer) -> bool:
+    """Say how the cameras are until the worker shall stop, or all of them have ended (True)."""
+    keys = [camera.key for camera in cameras]
+    seen_at = 0.0
+    while True:
+        ended = all(camera.ended for camera in cameras)
+        for camera in cameras:
+            camera.tick()
+        if time.monotonic() >= seen_at:
+            seen_at = time.monotonic() + SEEN_S
+            writer.seen(keys)
+        _beat(link, cameras, writer)
+        if link.stopping.wait(0.2 if ended else 0.5) or ended:
+            return ended
+
+
+def _beat(link: Link, cameras: Sequence[CameraWatch], writer: Writer) -> None:
     link.beat(
         Heartbeat(
             pid=os.getpid(),
@@ -108,11 +125,21 @@ def resumed(store: Store, key: str, run: str) -> Resume | None:
             resume = Resume(left.analysis, age_s, None)
     going_on = set() if resume is None else open_ids(resume.analysis)
     for event in store.open_events(key):
-        if event.id not in going_on:
+        if event.id not in going_on and not event.of_camera:
             last = now if left is None else min(left.saved_at, now)
             ended = EventEnded(ended=max(last, event.started), reason="restarted")
             store.amend(event.id, ended, now=now)
     return resume
+
+
+def outage_of(store: Store, key: str) -> Event | None:
+    """The camera's periods go on from here; the event of its being away that is open, if any.
+
+    Raises:
+        StoreError: the store fails.
+    """
+    store.cameras.resume(key, "Its worker ended and was started again.", datetime.now(UTC))
+    return next((event for event in store.open_events(key) if event.of_camera), None)
 
 
 def _left(store: Store, key: str) -> Handover | None:
