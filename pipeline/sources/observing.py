@@ -9,9 +9,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from pipeline.encoded import describe
+from pipeline.sources.costs import fitted
 from pipeline.sources.figures import Arrival
 from pipeline.sources.reports import taken
-from pipeline.types import EncodedStream, Frame, Image, Size
+from pipeline.types import EncodedStream, Frame, Size
 
 if TYPE_CHECKING:
     from av import Packet
@@ -28,7 +29,7 @@ of a quiet scene is lost in a smaller one, and always equally far from a keyfram
 draw a scene that stands still in as many ways as a group of pictures has members."""
 _SOONEST_S = 0.8 * LOOKS_EVERY_S
 _USUAL_RATE = 25.0
-_EVERY_PIXEL = 8
+_BRIGHTNESS_SIDE = 64
 
 
 @dataclass
@@ -76,8 +77,6 @@ class Observed:
                 taken(packet),
             )
         )
-        if packet.is_keyframe:
-            self.since_keyframe = 0
         if (self.packets or packet.is_keyframe) and self.kept + packet.size <= KEPT_BYTES:
             self.packets.append(bytes(packet))
             self.kept += packet.size
@@ -91,16 +90,19 @@ class Observed:
         self.sizes.add(frame.size)
         self.shown.append(frame.pts)
         every = max(1, round(LOOKS_EVERY_S * (self.rate or _USUAL_RATE)))
+        if frame.keyframe:
+            self.since_keyframe = 0
         due = self.since_keyframe % every == 0
         self.since_keyframe += 1
         moment = now if self.live else frame.pts
         if not self.looked_at or (due and moment - self.looked_at[-1] >= _SOONEST_S):
-            self._look(frame.image(), moment)
+            self._look(frame, moment)
 
-    def _look(self, image: Image, moment: float) -> None:
+    def _look(self, frame: Frame, moment: float) -> None:
         self.looked_at.append(moment)
-        self.brightness.append(float(image[::_EVERY_PIXEL, ::_EVERY_PIXEL].mean()) / 255)
-        digest = blake2b(image.tobytes(), digest_size=16).digest()
+        small = frame.image(fitted(frame.size, _BRIGHTNESS_SIDE))
+        self.brightness.append(float(small.mean()) / 255)
+        digest = blake2b(frame.picture.luma().tobytes(), digest_size=16).digest()
         if digest not in self.seen:
             self.seen.add(digest)
             self.new_at = moment
