@@ -22,7 +22,7 @@ from films import make_film, picture
 from rtsp_camera import OFFSET, RtspCamera, Stream
 
 from pipeline.errors import SourceError, SourceNotFound
-from pipeline.simulate import load
+from pipeline.simulate import SimulatedCameras, in_thread, load
 from pipeline.sources import Measurement, SourceOptions, measure
 from pipeline.sources.costs import Decoded, decoded
 from pipeline.sources.rtplog import listening, missed
@@ -109,6 +109,10 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Measurement]
             name: stack.enter_context(RtspCamera(reels.get(name, reels["good"]), play)).url
             for name, play in PLAYS.items()
         }
+        frozen = SimulatedCameras({"frozen": reels["good"]}, port=0, clock_offset_s=90)
+        stack.enter_context(in_thread(frozen))
+        frozen.fault("frozen", "frozen")
+        urls |= frozen.urls
         with ThreadPoolExecutor(len(urls)) as pool:
             found = pool.map(lambda item: measure(*item, seconds=SECONDS), urls.items())
             return dict(zip(urls, found, strict=True))
@@ -132,7 +136,7 @@ def test_a_good_camera_is_measured_as_it_is(measured: dict[str, Measurement]) ->
     assert opening.first_packet_s is not None
     assert 0 < opening.connected_s <= opening.first_packet_s <= opening.first_picture_s < 10
     assert good.look.still_s is not None
-    assert good.look.still_s < 2
+    assert good.look.still_s < SECONDS / 2
     assert good.look.brightness == pytest.approx(0.35, abs=0.05)
     assert "h264, 320x240, 25 frames/s" in good.sentence
 
@@ -194,6 +198,18 @@ def test_a_black_picture_that_stands_still_is_dark_and_frozen(
     assert still_s is not None
     assert still_s >= SECONDS - 1
     assert measured["black"].look.brightness < 0.05
+
+
+def test_a_camera_that_sends_one_picture_over_and_over_is_found_out(
+    measured: dict[str, Measurement],
+) -> None:
+    """Though its encoder draws it in as many ways as a group of pictures has members."""
+    frozen = measured["frozen"]
+    assert frozen.look.still_s is not None
+    assert frozen.look.still_s >= SECONDS / 2
+    assert frozen.video.rate == pytest.approx(RATE, rel=0.05)
+    assert frozen.clock is not None
+    assert frozen.clock.offset_s == pytest.approx(90, abs=0.5)
 
 
 def test_a_camera_that_hangs_up_is_measured_as_far_as_it_came(
