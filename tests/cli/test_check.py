@@ -42,7 +42,7 @@ def test_each_camera_has_its_figures_and_what_to_do_about_them(
         (tmp_path / "streams.yaml").write_text(
             yaml.safe_dump({"cameras": cameras}, sort_keys=False)
         )
-        done = vigil("check", "--seconds", "3")
+        done = vigil("check", "--seconds", "2.5")
     assert done.returncode == 1
     lines = [line.rstrip() for line in done.stdout.splitlines()]
     assert lines[0] == "streams.yaml is valid: 2 of 2 cameras are enabled."
@@ -125,7 +125,6 @@ def test_control_c_ends_a_long_check_at_once(tmp_path: Path, reel: Reel) -> None
     ("arguments", "status", "said"),
     [
         (["none.yaml"], 2, "There is no file none.yaml"),
-        (["none.mp4"], 1, "there is no file"),
         (["gopher://192.0.2.1/"], 1, "cannot be opened; write an rtsp://"),
         (["http://[192.0.2.1/"], 2, "this is not the address of a camera"),
         (["a.mp4", "--seconds", "0"], 2, "--seconds"),
