@@ -197,8 +197,8 @@ def _look(pipeline: Pipeline, cameras: Sequence[_Camera]) -> bool:
     statuses = pipeline.status().cameras
     for camera in cameras:
         status = camera.last = statuses[camera.name]
-        during = camera.before is not None and camera.ended is None
-        if during and camera.noticed is None and _shows(status, camera.before):
+        before = camera.before if camera.ended is None else None
+        if before is not None and camera.noticed is None and _shows(status, before):
             camera.noticed = datetime.now(UTC)
     return True
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,17 +16,18 @@ import dotenv
 import platformdirs
 import typer
 import yaml
+from rich.console import Console
 
 from pipeline.cli import app
+from pipeline.cli.camera_report import document, show
+from pipeline.cli.checking import AT_ONCE, check_all
 from pipeline.config import Config
 from pipeline.configfile import read_config, validate
 from pipeline.errors import ConfigError, FilmError, VigilError
 from pipeline.redact import redact
-from pipeline.sources import CameraCheck, Probe, SourceOptions
+from pipeline.sources import CameraCheck, Probe
 from pipeline.sources import check as check_camera
-
-AT_ONCE = 8
-"""So many cameras are opened at the same time."""
+from pipeline.sources.measuring import DEFAULT_SECONDS
 
 HEADER = """\
 # Written by `vigil init`. Check it with `vigil check {file}`, run it with `vigil run {file}`.
@@ -60,11 +64,9 @@ def init(
     """
     if output.exists() and not force:
         raise ConfigError(f"{output} is there already; name another with -o, or give --force.")
-    for url in urls:
-        # As the configuration would be read: what is no address is told before anything is opened.
-        validate({"cameras": {"camera": {"source": url}}}, where="vigil init", folder=Path.cwd())
+    _refuse_no_addresses(urls, "vigil init")
     keys = camera_keys(urls)
-    checks = _check_all({key: (url, SourceOptions()) for key, url in zip(keys, urls, strict=True)})
+    checks = _probe_all(dict(zip(keys, urls, strict=True)))
     cameras: dict[str, Any] = {}
     secrets: dict[str, str] = {}
     for key, url in zip(keys, urls, strict=True):
@@ -85,22 +87,46 @@ def init(
 
 @app.command()
 def check(
-    config: Annotated[Path, typer.Argument(help="The streams.yaml to check.")] = Path(
-        "streams.yaml"
-    ),
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="The streams.yaml to check, or addresses of cameras.",
+            metavar="[FILE | URL...]",
+            show_default="streams.yaml",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(help="Measure each camera for so long.", min=1, max=600)
+    ] = DEFAULT_SECONDS,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Validate a streams.yaml and open each of its cameras."""
-    settings = read_config(config)
-    problems = _check_models(settings)
-    enabled = {key: camera for key, camera in settings.cameras.items() if camera.enabled}
-    typer.echo(f"{config} is valid: {len(enabled)} of {len(settings.cameras)} cameras are enabled.")
-    checks = _check_all(
-        {key: (camera.address(), SourceOptions.of(camera)) for key, camera in enabled.items()}
-    )
-    for found in checks.values():
-        typer.echo(found.sentence)
-        problems |= found.error is not None
-    if problems:
+    """Measure cameras and say what to do: validates a streams.yaml and reads each of its cameras
+    for some seconds, or those whose addresses are given.
+    """
+    targets = targets or ["streams.yaml"]
+    problems = False
+    if len(targets) == 1 and Path(targets[0]).suffix in (".yaml", ".yml"):
+        settings = read_config(Path(targets[0]))
+        problems = _check_models(settings)
+        cameras = {key: camera for key, camera in settings.cameras.items() if camera.enabled}
+        if not as_json:
+            typer.echo(
+                f"{targets[0]} is valid: {len(cameras)} of {len(settings.cameras)} "
+                "cameras are enabled."
+            )
+    else:
+        _refuse_no_addresses(targets, "vigil check")
+        named = dict(zip(camera_keys(targets), targets, strict=True))
+        given = {key: {"source": address} for key, address in named.items()}
+        cameras = validate({"cameras": given}, where="vigil check", folder=Path.cwd()).cameras
+    typer.echo(f"Measuring for {seconds:g} s...", err=True)
+    checked = check_all(cameras, seconds)
+    cores = os.cpu_count() or 1
+    if as_json:
+        typer.echo(json.dumps(document(checked, seconds=seconds, cores=cores), indent=2))
+    else:
+        show(checked, Console(), cores=cores)
+    if problems or any(stream.error for streams in checked.values() for stream in streams):
         raise typer.Exit(1)
 
 
@@ -121,12 +147,20 @@ def cache_folder() -> Path:
     return folder
 
 
-def _check_all(cameras: dict[str, tuple[str, SourceOptions]]) -> dict[str, CameraCheck]:
-    """Look at cameras, each an address and how it is opened."""
+def _refuse_no_addresses(urls: list[str], where: str) -> None:
+    """As the configuration would be read: what is no address is told before anything is opened.
+
+    Raises:
+        ConfigError: one is none.
+    """
+    for url in urls:
+        validate({"cameras": {"camera": {"source": url}}}, where=where, folder=Path.cwd())
+
+
+def _probe_all(cameras: Mapping[str, str]) -> dict[str, CameraCheck]:
+    """Look at cameras, each an address."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(
-            lambda item: check_camera(item[0], item[1][0], options=item[1][1]), cameras.items()
-        )
+        found = pool.map(lambda item: check_camera(*item), cameras.items())
         return dict(zip(cameras, found, strict=True))
 
 

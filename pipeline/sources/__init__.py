@@ -1,13 +1,16 @@
 """Sources: where frames come from.
 
 `open_source` opens one stream once; `Reconnecting` keeps a camera open for as long as it is
-wanted; `probe` and `check` look at a camera once and tell what is there.
+wanted; `probe` and `check` look at a camera once and tell what is there; `measure` reads
+it for some seconds and tells how good it is.
 """
 
 from __future__ import annotations
 
 from pipeline.sources.address import Kind, kind_of, shown
 from pipeline.sources.frozen import FrozenPictures
+from pipeline.sources.measurement import Measurement
+from pipeline.sources.measuring import measure
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.opening import open_source
 from pipeline.sources.options import SourceOptions
@@ -21,12 +24,14 @@ __all__ = [
     "Clock",
     "FrozenPictures",
     "Kind",
+    "Measurement",
     "OpenedSource",
     "Probe",
     "Reconnecting",
     "SourceOptions",
     "check",
     "kind_of",
+    "measure",
     "open_source",
     "probe",
     "shown",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+    from pipeline.sources.observing import Observer
+
 # What each kind may open while it is read. A playlist or a session description names further
 # addresses: a camera's may not lead to this machine's files, nor a film's to the network.
 _PROTOCOLS = {
@@ -169,6 +171,8 @@ class StreamSource:
         self._decodes = decode
         self._stop = threading.Event()
         self._in_use = threading.Lock()
+        self.observer: Observer | None = None
+        """Gets each packet as it is read, before its times are rebased; to measure a camera."""
         # Frame threads hold back as many pictures as there are threads: good for films, but a
         # camera's picture is wanted at once.
         stream.thread_type = "SLICE" if self.live else "AUTO"
@@ -255,6 +259,12 @@ class StreamSource:
         return float(frame.pts * self._stream.time_base)
 
     def _packets(self) -> Iterator[Packet[VideoStream] | None]:
+        for packet in self._demuxed():
+            if self.observer is not None and packet is not None and packet.size:
+                self.observer(packet)
+            yield packet
+
+    def _demuxed(self) -> Iterator[Packet[VideoStream] | None]:
         """Packets to decode; None asks for the pictures that the decoder still holds."""
         import av
 
