@@ -16,6 +16,7 @@ from pipeline.errors import (
     SourceStalled,
     SourceUnreachable,
     SourceUnreadable,
+    SourceUntrusted,
 )
 from pipeline.sources.address import Kind
 
@@ -38,14 +39,9 @@ def opening_failure(
     if kind is Kind.FILE:
         return _film_failure(error, name, shown)
     if isinstance(error, e.TimeoutError | e.ExitError) or _over(elapsed_s, timeout_s):
-        return SourceUnreachable(
-            f"{name}: nothing answers at {shown} within {timeout_s:g} s; "
-            "check the address and the network."
-        )
+        return no_answer(camera, shown, timeout_s)
     if isinstance(error, e.HTTPUnauthorizedError | e.HTTPForbiddenError):
-        return SourceRefused(
-            f"{name}: {shown} refuses the account; check the user name and the password."
-        )
+        return refused_account(camera, shown)
     if isinstance(error, e.HTTPNotFoundError):
         return SourceNotFound(f"{name}: there is no {shown}; check the path of the address.")
     if isinstance(error, e.HTTPError | e.HTTPClientError):
@@ -63,6 +59,28 @@ def opening_failure(
     return SourceUnreachable(
         f"{name}: {shown} cannot be reached ({error.strerror or 'no reason given'}); "
         "check the address and the network."
+    )
+
+
+def no_answer(camera: str, shown: str, timeout_s: float) -> SourceUnreachable:
+    return SourceUnreachable(
+        f"Camera {camera}: nothing answers at {shown} within {timeout_s:g} s; "
+        "check the address and the network."
+    )
+
+
+def refused_account(camera: str, shown: str) -> SourceRefused:
+    return SourceRefused(
+        f"Camera {camera}: {shown} refuses the account; check the user name and the password."
+    )
+
+
+def certificate_failure(camera: str, shown: str, why: str) -> SourceUntrusted:
+    """`why` is what the TLS library says, in a few words."""
+    why = why.rstrip(".").replace("'", "") or "no reason given"
+    return SourceUntrusted(
+        f"Camera {camera}: the certificate of {shown} is not trusted ({why}); name the file of the "
+        "certificate that signs it in tls_ca, or write verify_tls: false."
     )
 
 
@@ -102,6 +120,13 @@ def reading_failure(
     return SourceUnreachable(
         f"Camera {camera}: the connection to {shown} broke ({error.strerror or 'no reason given'})."
     )
+
+
+def no_picture(camera: str, shown: str, *, encrypted: bool) -> SourceUnreadable:
+    """Why a film that could be opened gave no picture at all."""
+    if encrypted:
+        return SourceUnreadable(f"Camera {camera}: {shown} is encrypted; name a copy that is not.")
+    return SourceUnreadable(f"Camera {camera}: {shown} holds no picture that can be decoded.")
 
 
 def stalled(camera: str, shown: str, timeout_s: float) -> SourceStalled:

@@ -13,7 +13,8 @@ from films import MEDIA, make_film, make_song, picture, shared
 
 from pipeline.errors import SourceError, SourceNotFound, SourceUnreadable
 from pipeline.sources import Kind, SourceOptions, check, open_source, probe
-from pipeline.sources.stream import StreamSource, _options
+from pipeline.sources.ffmpeg import ffmpeg_options
+from pipeline.sources.stream import StreamSource
 from pipeline.types import Frame
 
 
@@ -132,7 +133,7 @@ def test_a_film_may_be_named_by_a_file_url_or_hold_a_colon(
 
 def test_what_is_opened_may_open_only_its_own_kind() -> None:
     allowed = {
-        kind: _options(kind, SourceOptions())["protocol_whitelist"].split(",")
+        kind: ffmpeg_options("door", kind, SourceOptions())["protocol_whitelist"].split(",")
         for kind in (Kind.RTSP, Kind.HTTP, Kind.FILE)
     }
     assert allowed[Kind.FILE] == ["file"]

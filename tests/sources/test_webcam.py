@@ -15,7 +15,9 @@ from pipeline.sources.webcam import WebcamSource
 
 
 def test_an_absent_webcam_is_told_in_a_sentence() -> None:
-    with pytest.raises(SourceNotFound, match=r"^Camera desk: there is no webcam:99 .*\.$"):
+    with pytest.raises(
+        SourceNotFound, match=r"^Camera desk: there is no webcam:99; plugged in: .*\.$"
+    ):
         open_source("desk", "webcam:99")
 
 
