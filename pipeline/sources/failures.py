@@ -84,6 +84,13 @@ def certificate_failure(camera: str, shown: str, why: str) -> SourceUntrusted:
     )
 
 
+def unverifiable(camera: str, shown: str) -> SourceUntrusted:
+    return SourceUntrusted(
+        f"Camera {camera}: {shown} is a playlist, or of a rare format, whose parts cannot be "
+        "verified; write verify_tls: false, or another address of the camera."
+    )
+
+
 def _film_failure(error: Exception, name: str, shown: str) -> SourceError:
     import av.error as e
 

@@ -11,7 +11,7 @@ from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind, Place, file_path, kind_of, place_of, shown
 from pipeline.sources.certificates import distrust, tls_options
 from pipeline.sources.decoders import choose, settled
-from pipeline.sources.failures import certificate_failure, opening_failure
+from pipeline.sources.failures import certificate_failure, opening_failure, unverifiable
 from pipeline.sources.lookup import look_up
 from pipeline.sources.options import SourceOptions
 from pipeline.sources.redirects import check_redirection
@@ -30,6 +30,9 @@ _PROTOCOLS = {
     Kind.HTTP: "http,https,httpproxy,tcp,tls,crypto",
     Kind.FILE: "file",
 }
+# What a certificate that is to be verified vouches for: all but playlists, whose parts FFmpeg
+# fetches without verifying anything.
+_VERIFIED_FORMATS = "asf,avi,flv,h264,hevc,matroska,mjpeg,mov,mp4,mpeg,mpegts,mpjpeg,ogg,webm"
 # FFmpeg takes plain text for the picture of an old terminal
 _TEXT_CODECS = frozenset({"ansi", "bintext", "idf", "xbin"})
 
@@ -52,9 +55,11 @@ def open_stream(
     kind = kind_of(camera, address)
     name = shown(address)
     target = _checked_file(camera, address) if kind is Kind.FILE else address
-    ffmpeg = ffmpeg_options(camera, kind, options)
-    decoder = choose(camera, options.decoder)
     place = None if kind is Kind.FILE else place_of(address)
+    ffmpeg = ffmpeg_options(camera, kind, options)
+    if _verified_http(place, options):
+        ffmpeg["format_whitelist"] = _VERIFIED_FORMATS
+    decoder = choose(camera, options.decoder)
     open_s = _prepare(camera, address, place, options)
     container: InputContainer | None = None
     began = time.monotonic()
@@ -115,12 +120,20 @@ def _failure(
     elapsed_s: float,
     open_s: float,
 ) -> SourceError:
+    import av
+
+    if isinstance(error, av.ArgumentError) and _verified_http(place, options):
+        return unverifiable(camera, name)
     failure = opening_failure(error, camera, name, kind, open_s, elapsed_s)
     if place is not None and place.encrypted and options.verify_tls and elapsed_s < open_s:
         why = distrust(camera, place, options, open_s - elapsed_s)
         if why is not None:
             return certificate_failure(camera, name, why)
     return failure
+
+
+def _verified_http(place: Place | None, options: SourceOptions) -> bool:
+    return options.verify_tls and place is not None and place.scheme == "https"
 
 
 def _checked_file(camera: str, address: str) -> str:

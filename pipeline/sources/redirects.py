@@ -2,7 +2,8 @@
 
 FFmpeg hands the account to whatever host a redirection names, as it is or as a digest. Nothing
 tells it not to, so a camera with an account is asked once before: as FFmpeg would ask, by OPTIONS
-and DESCRIBE, with the account where the camera wants it. (Over HTTP, FFmpeg leaves the account behind.)
+and DESCRIBE, with the account where the camera wants it. (Over HTTP, FFmpeg leaves the account
+behind.)
 """
 
 from __future__ import annotations
