@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +39,18 @@ _VERIFIED_FORMATS = "asf,avi,flv,h264,hevc,matroska,mjpeg,mov,mp4,mpeg,mpegts,mp
 _TEXT_CODECS = frozenset({"ansi", "bintext", "idf", "xbin"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A stream that is to be opened. `name` is its address for people, `place` None for films."""
+
+    camera: str
+    address: str = field(repr=False)
+    name: str
+    kind: Kind
+    place: Place | None
+    options: SourceOptions
+
+
 def open_stream(
     camera: str,
     address: str,
@@ -50,17 +64,41 @@ def open_stream(
     Raises:
         SourceError: it cannot be opened; the subclass says why.
     """
+    kind = kind_of(camera, address)
+    place = None if kind is Kind.FILE else place_of(address)
+    wanted = _Wanted(camera, address, shown(address), kind, place, options)
+    with ExitStack() as connections:
+        open_s = _prepare(wanted, connections)
+        return _open(wanted, open_s, clock, packets)
+
+
+def _prepare(wanted: _Wanted, connections: ExitStack) -> float:
+    """Make sure of what FFmpeg does not; gives the seconds that are left to it for opening."""
+    whole_s = wanted.options.open_timeout_s
+    if wanted.place is None:
+        return whole_s
+    deadline = time.monotonic() + whole_s
+    look_up(wanted.camera, wanted.place, whole_s)
+    check_redirection(
+        wanted.camera,
+        wanted.address,
+        wanted.place,
+        wanted.options,
+        max(deadline - time.monotonic(), whole_s / 2),
+        connections,
+    )
+    return max(deadline - time.monotonic(), whole_s / 2)
+
+
+def _open(wanted: _Wanted, open_s: float, clock: Clock, packets: PacketSink | None) -> StreamSource:
     import av
 
-    kind = kind_of(camera, address)
-    name = shown(address)
-    target = _checked_file(camera, address) if kind is Kind.FILE else address
-    place = None if kind is Kind.FILE else place_of(address)
+    camera, kind, options = wanted.camera, wanted.kind, wanted.options
+    target = _checked_file(camera, wanted.address) if kind is Kind.FILE else wanted.address
     ffmpeg = ffmpeg_options(camera, kind, options)
-    if _verified_http(place, options):
+    if _verified_http(wanted):
         ffmpeg["format_whitelist"] = _VERIFIED_FORMATS
     decoder = choose(camera, options.decoder)
-    open_s = _prepare(camera, address, place, options)
     container: InputContainer | None = None
     began = time.monotonic()
     try:
@@ -73,67 +111,43 @@ def open_stream(
         )
         stream = _video(container)
         if stream is not None:
-            context = stream.codec_context
+            context, read_s = stream.codec_context, options.read_timeout_s
             decoder = settled(camera, decoder, context.name, accelerated=context.is_hwaccel)
             return StreamSource(
-                camera,
-                name,
-                kind,
-                container,
-                stream,
-                options.read_timeout_s,
-                clock,
-                decoder,
-                packets,
+                camera, wanted.name, kind, container, stream, read_s, clock, decoder, packets
             )
         failure: SourceError = SourceUnreadable(
-            f"Camera {camera}: {name} holds no video that can be decoded."
+            f"Camera {camera}: {wanted.name} holds no video that can be decoded."
         )
     except (av.FFmpegError, UnicodeError, ValueError) as error:
-        elapsed_s = time.monotonic() - began
-        failure = _failure(error, camera, name, kind, options, place, elapsed_s, open_s)
+        failure = _failure(error, wanted, time.monotonic() - began, open_s)
     if container is not None:
         container.close()
     # raised out here so that the failure's context does not hold PyAV's error and its address
     raise failure
 
 
-def _prepare(camera: str, address: str, place: Place | None, options: SourceOptions) -> float:
-    """Make sure of what FFmpeg does not; gives the seconds that are left to it for opening."""
-    if place is None:
-        return options.open_timeout_s
-    began = time.monotonic()
-    look_up(camera, place, options.open_timeout_s)
-    left_s = options.open_timeout_s - (time.monotonic() - began)
-    check_redirection(camera, address, place, options, max(left_s, options.open_timeout_s / 2))
-    left_s = options.open_timeout_s - (time.monotonic() - began)
-    return max(left_s, options.open_timeout_s / 2)
-
-
 def _failure(
     error: FFmpegError | UnicodeError | ValueError,
-    camera: str,
-    name: str,
-    kind: Kind,
-    options: SourceOptions,
-    place: Place | None,
+    wanted: _Wanted,
     elapsed_s: float,
     open_s: float,
 ) -> SourceError:
     import av
 
-    if isinstance(error, av.ArgumentError) and _verified_http(place, options):
+    camera, name, place = wanted.camera, wanted.name, wanted.place
+    if isinstance(error, av.ArgumentError) and _verified_http(wanted):
         return unverifiable(camera, name)
-    failure = opening_failure(error, camera, name, kind, open_s, elapsed_s)
-    if place is not None and place.encrypted and options.verify_tls and elapsed_s < open_s:
-        why = distrust(camera, place, options, open_s - elapsed_s)
+    if place is not None and place.encrypted and wanted.options.verify_tls and elapsed_s < open_s:
+        why = distrust(camera, place, wanted.options, open_s - elapsed_s)
         if why is not None:
             return certificate_failure(camera, name, why)
-    return failure
+    return opening_failure(error, camera, name, wanted.kind, open_s, elapsed_s)
 
 
-def _verified_http(place: Place | None, options: SourceOptions) -> bool:
-    return options.verify_tls and place is not None and place.scheme == "https"
+def _verified_http(wanted: _Wanted) -> bool:
+    place = wanted.place
+    return wanted.options.verify_tls and place is not None and place.scheme == "https"
 
 
 def _checked_file(camera: str, address: str) -> str:

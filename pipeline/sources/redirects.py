@@ -14,6 +14,7 @@ import re
 import socket
 import ssl
 import time
+from contextlib import ExitStack
 from urllib.parse import urlsplit, urlunsplit
 
 from pipeline.errors import SourceRefused, SourceUnreachable, SourceUntrusted
@@ -33,10 +34,18 @@ class _Refused(Exception):
 
 
 def check_redirection(
-    camera: str, address: str, place: Place, options: SourceOptions, timeout_s: float
+    camera: str,
+    address: str,
+    place: Place,
+    options: SourceOptions,
+    timeout_s: float,
+    connections: ExitStack,
 ) -> None:
     """Make sure that the account in an rtsp(s) address goes to no other host, nor from an encrypted
     connection to an open one. Does nothing where the address has no account.
+
+    The connection it asks by is left to `connections`, to be closed when FFmpeg has its own: a
+    camera that starts its encoder for who asks, and stops it when he goes, would refuse the next.
 
     Raises:
         SourceUntrusted: it would.
@@ -48,7 +57,8 @@ def check_redirection(
     name = shown(address)
     failure: SourceRefused | SourceUnreachable | None = None
     try:
-        there = _elsewhere(camera, address, place, options, time.monotonic() + timeout_s)
+        deadline = time.monotonic() + timeout_s
+        there = _elsewhere(camera, address, place, options, deadline, connections)
         if there is not None:
             failure = _sent_away(camera, name, there)
     except TimeoutError:
@@ -65,13 +75,21 @@ def check_redirection(
 
 
 def _elsewhere(
-    camera: str, address: str, place: Place, options: SourceOptions, deadline: float
+    camera: str,
+    address: str,
+    place: Place,
+    options: SourceOptions,
+    deadline: float,
+    connections: ExitStack,
 ) -> str | None:
     """The address of another host, or of an open connection, that a camera sends its readers on to;
     None where they stay. Raises as `_sent_on`."""
     here = address
     for _ in range(LONGEST_WAY):
-        there = _sent_on(camera, here, place, options, deadline)
+        asked = place_of(here)
+        assert asked is not None
+        connection = connections.enter_context(_connection(camera, asked, options, deadline))
+        there = _sent_on(connection, here, place.account, deadline)
         target = None if there is None else place_of(there)
         if there is None or target is None:  # FFmpeg will say what is wrong with the address
             return None
@@ -90,7 +108,7 @@ def _sent_away(camera: str, name: str, there: str) -> SourceUntrusted:
 
 
 def _sent_on(
-    camera: str, address: str, place: Place, options: SourceOptions, deadline: float
+    connection: socket.socket, address: str, account: tuple[str, str] | None, deadline: float
 ) -> str | None:
     """The address that a camera answers with; None where it does not send its readers on.
 
@@ -98,23 +116,20 @@ def _sent_on(
         _Refused: the camera refuses the account.
         OSError: no answer that makes sense.
     """
-    assert place.account is not None
-    target = place_of(address)
-    assert target is not None
+    assert account is not None
     url = _without_account(address)
-    with _connection(camera, target, options, deadline) as connection:
-        for method in ("OPTIONS", "DESCRIBE"):
-            status, headers = _ask(connection, method, url, "", deadline)
+    for method in ("OPTIONS", "DESCRIBE"):
+        status, headers = _ask(connection, method, url, "", deadline)
+        if status == 401:
+            challenges = [value for key, value in headers if key == "www-authenticate"]
+            answer = _authorization(challenges, method, url, account)
+            if answer is None:
+                return None
+            status, headers = _ask(connection, method, url, answer, deadline)
             if status == 401:
-                challenges = [value for key, value in headers if key == "www-authenticate"]
-                answer = _authorization(challenges, method, url, place.account)
-                if answer is None:
-                    return None
-                status, headers = _ask(connection, method, url, answer, deadline)
-                if status == 401:
-                    raise _Refused
-            if 300 <= status < 400:
-                return next((value for key, value in headers if key == "location"), None)
+                raise _Refused
+        if 300 <= status < 400:
+            return next((value for key, value in headers if key == "location"), None)
     return None
 
 
