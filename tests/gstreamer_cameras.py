@@ -14,10 +14,10 @@ gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
-RATE = 15
+RATE = 30
 LAUNCH = (
     f"( videotestsrc is-live=true pattern=ball ! video/x-raw,width=160,height=120,framerate={RATE}/1"
-    f" ! openh264enc gop-size={RATE} ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 )"
+    f" ! openh264enc gop-size=10 ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 )"
 )
 
 
