@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Answers = Callable[[str, str | None], list[str]]
-"""From a request's method and its Authorization to the lines of an answer."""
+"""From a request's method and its Authorization to the lines of an answer, and after an empty one
+those of its body."""
 
 
 @contextmanager
@@ -29,8 +30,9 @@ def rtsp_answers(
                 method = lines[0].partition(" ")[0]
                 given = _header(lines, "authorization")
                 asked.append((method, given))
-                answer = [*answers(method, given), f"CSeq: {_header(lines, 'cseq')}", "", ""]
-                self.wfile.write("\r\n".join(answer).encode())
+                head, _, body = "\r\n".join(answers(method, given)).partition("\r\n\r\n")
+                head += f"\r\nCSeq: {_header(lines, 'cseq')}\r\nContent-Length: {len(body)}"
+                self.wfile.write(f"{head}\r\n\r\n{body}".encode())
                 lines = []
 
     class Server(socketserver.ThreadingTCPServer):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
+
+logger = logging.getLogger(__name__)
 
 SOFTWARE = "software"
 AUTO = "auto"
@@ -73,4 +77,12 @@ def _try(name: str) -> tuple[str, HWAccel | None]:
 
 
 def _software(camera: str, why: str) -> Decoder:
-    return Decoder(note=f"Camera {camera}: the processor decodes, since {why}.")
+    note = f"Camera {camera}: the processor decodes, since {why}."
+    _say_once(note)
+    return Decoder(note=note)
+
+
+@lru_cache(maxsize=256)
+def _say_once(note: str) -> None:
+    """Log a sentence, but not again each time that the camera is opened anew."""
+    logger.warning("%s", note)

@@ -7,6 +7,7 @@ the context of what they raise leads back to PyAV's error.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.errors import (
@@ -114,12 +115,13 @@ def reading_failure(
     elapsed_s: float,
     *,
     live: bool,
+    udp: bool = False,
 ) -> SourceError:
     """Why a stream that was open broke, `elapsed_s` seconds after its last packet."""
     import av.error as e
 
     if isinstance(error, e.TimeoutError | e.ExitError) or _over(elapsed_s, timeout_s):
-        return stalled(camera, shown, timeout_s)
+        return stalled(camera, shown, timeout_s, udp=udp)
     if not live:
         return SourceUnreadable(
             f"Camera {camera}: {shown} cannot be read on ({error.strerror or 'damaged'})."
@@ -129,15 +131,23 @@ def reading_failure(
     )
 
 
-def no_picture(camera: str, shown: str, *, encrypted: bool) -> SourceUnreadable:
-    """Why a film that could be opened gave no picture at all."""
-    if encrypted:
+def no_picture(camera: str, shown: str, dropped: Mapping[str, int]) -> SourceUnreadable:
+    """Why a film that could be opened gave no picture at all; `dropped` is what it left out."""
+    if dropped.get("encrypted"):
         return SourceUnreadable(f"Camera {camera}: {shown} is encrypted; name a copy that is not.")
+    if dropped.get("corrupt"):
+        return SourceUnreadable(
+            f"Camera {camera}: {shown} is damaged, none of its pictures is whole; "
+            "name another copy."
+        )
     return SourceUnreadable(f"Camera {camera}: {shown} holds no picture that can be decoded.")
 
 
-def stalled(camera: str, shown: str, timeout_s: float) -> SourceStalled:
+def stalled(camera: str, shown: str, timeout_s: float, *, udp: bool = False) -> SourceStalled:
+    remedy = "restart the camera if it stays so"
+    if udp:
+        remedy = "something may hold UDP back: try transport: tcp"
     return SourceStalled(
         f"Camera {camera}: {shown} is connected but has sent no picture for {timeout_s:g} s; "
-        "restart the camera if it stays so."
+        f"{remedy}."
     )

@@ -111,10 +111,10 @@ def _open(wanted: _Wanted, open_s: float, clock: Clock, packets: PacketSink | No
         )
         stream = _video(container)
         if stream is not None:
-            context, read_s = stream.codec_context, options.read_timeout_s
+            context = stream.codec_context
             decoder = settled(camera, decoder, context.name, accelerated=context.is_hwaccel)
             return StreamSource(
-                camera, wanted.name, kind, container, stream, read_s, clock, decoder, packets
+                camera, wanted.name, kind, container, stream, options, clock, decoder, packets
             )
         failure: SourceError = SourceUnreadable(
             f"Camera {camera}: {wanted.name} holds no video that can be decoded."

@@ -174,7 +174,7 @@ class FolderSource:
             try:
                 return open_stream(
                     self._camera,
-                    f"file://{path}",
+                    str(path),
                     options=self._options,
                     clock=clock,
                     packets=packets,

@@ -17,8 +17,9 @@ from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind
 from pipeline.sources.decoders import Decoder
 from pipeline.sources.failures import no_picture, reading_failure, stalled
+from pipeline.sources.options import SourceOptions
 from pipeline.sources.pacing import Pacing
-from pipeline.sources.pictures import DecodedPicture
+from pipeline.sources.pictures import Damage, DecodedPicture
 from pipeline.sources.timing import Clock, Timeline
 from pipeline.types import EncodedPacket, EncodedStream, Frame
 
@@ -40,9 +41,10 @@ class StreamSource:
     Pictures that come without times (MJPEG) get that of their arrival. A live playlist (HLS), which
     brings seconds of video at once, is handed over at its own pace.
 
-    Damaged pictures (`is_corrupt`: the decoder has filled gaps by guessing) are not handed over
-    but counted in `dropped` as `corrupt`, and packets that the decoder refuses as `undecodable`:
-    a smear over half of the picture is a good likeness of many things.
+    Damaged pictures (`is_corrupt`: the decoder has filled gaps by guessing) and what is made from a
+    damaged keyframe are not handed over but counted in `dropped` as `corrupt`, and packets that the
+    decoder refuses as `undecodable`: a smear over half of the picture is a good likeness of many
+    things.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class StreamSource:
         kind: Kind,
         container: InputContainer,
         stream: VideoStream,
-        read_timeout_s: float,
+        options: SourceOptions,
         clock: Clock,
         decoder: Decoder | None = None,
         packets: PacketSink | None = None,
@@ -68,7 +70,8 @@ class StreamSource:
         self._name = name
         self._container = container
         self._stream = stream
-        self._read_timeout_s = read_timeout_s
+        self._read_timeout_s = options.read_timeout_s
+        self._udp = kind is Kind.RTSP and options.transport == "udp"
         self._clock = clock
         self._tap = None if packets is None else _Tap(packets)
         self._pacing = Pacing() if self.live and container.format.name == "hls" else None
@@ -76,6 +79,7 @@ class StreamSource:
         if self._untimed:
             # FFmpeg counts them as 25 a second, in steps that hold no other rate
             self.rate, stream.time_base = None, _FINE
+        self._damage = Damage()
         self._opened = clock.monotonic()
         self._stop = threading.Event()
         self._in_use = threading.Lock()
@@ -147,9 +151,9 @@ class StreamSource:
                 index += 1
             # packets may come without ever making a picture, which no timeout of FFmpeg's sees
             if self.live and arrival - newest > self._read_timeout_s:
-                raise stalled(self._camera, self._name, self._read_timeout_s)
+                raise stalled(self._camera, self._name, self._read_timeout_s, udp=self._udp)
         if index == 0 and not self._stop.is_set() and not self.live:
-            raise no_picture(self._camera, self._name, encrypted=bool(self.dropped["encrypted"]))
+            raise no_picture(self._camera, self._name, self.dropped)
 
     def _seconds(self, frame: VideoFrame) -> float | None:
         """The presentation time; not `frame.time`, which is no number after a flush."""
@@ -190,7 +194,13 @@ class StreamSource:
 
     def _failure(self, error: FFmpegError, elapsed_s: float) -> SourceError:
         return reading_failure(
-            error, self._camera, self._name, self._read_timeout_s, elapsed_s, live=self.live
+            error,
+            self._camera,
+            self._name,
+            self._read_timeout_s,
+            elapsed_s,
+            live=self.live,
+            udp=self._udp,
         )
 
     def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[VideoFrame]:
@@ -206,7 +216,7 @@ class StreamSource:
             self.dropped["undecodable"] += 1
             return
         for frame in decoded:
-            if frame.is_corrupt:
+            if self._damage.reaches(corrupt=frame.is_corrupt, keyframe=frame.key_frame):
                 self.dropped["corrupt"] += 1
             else:
                 yield frame
