@@ -1,13 +1,18 @@
-"""RTSP over UDP where nothing comes through. That it works is tested with GStreamer's server."""
+"""RTSP over UDP where nothing comes through, and cameras that freeze. That UDP and TLS work is
+tested with GStreamer's server."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from certificates import TlsRelay, make_certificate
 from films import make_film
 from rtsp_answers import rtsp_answers
+from rtsp_camera import RtspCamera, Stream
 
 from pipeline.errors import SourceStalled
 from pipeline.simulate import load
@@ -46,3 +51,32 @@ def test_udp_that_does_not_come_through_is_a_stall_with_a_remedy(tmp_path: Path)
     ):
         list(open_source("door", f"rtsp://{host}/s", options=options).frames())
     assert time.monotonic() - began < 4 * LIMIT_S + 1
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_camera_that_has_frozen_is_closed_at_once(tmp_path: Path, encrypted: bool) -> None:
+    reel = load(make_film(tmp_path / "film.mp4", frames=60), tmp_path)
+    thawed = threading.Event()
+
+    async def plays(stream: Stream) -> None:
+        await stream.send(60)
+        await stream.silence()
+
+    with (
+        RtspCamera(reel, plays) as camera,
+        TlsRelay(make_certificate(tmp_path), camera.port) as relay,
+    ):
+        address = f"rtsps://127.0.0.1:{relay.port}/s" if encrypted else camera.url
+        source = open_source("door", address, options=SourceOptions(read_timeout_s=10))
+        frames = source.frames()
+        next(frames)
+        for loop in (camera._loop, relay._loop):
+            assert isinstance(loop, asyncio.AbstractEventLoop)
+            loop.call_soon_threadsafe(thawed.wait, 30)
+        try:
+            began = time.monotonic()
+            source.close()
+            assert len(list(frames)) < 60
+            assert time.monotonic() - began < 2
+        finally:
+            thawed.set()
