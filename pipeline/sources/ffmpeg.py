@@ -73,7 +73,8 @@ def open_stream(
 
 
 def _prepare(wanted: _Wanted, connections: ExitStack) -> float:
-    """Make sure of what FFmpeg does not; gives the seconds that are left to it for opening."""
+    """Make sure of what FFmpeg does not; gives the seconds that are left to it for opening, of which
+    it may take twice as many: to connect, and to learn what comes."""
     whole_s = wanted.options.open_timeout_s
     if wanted.place is None:
         return whole_s
@@ -84,10 +85,10 @@ def _prepare(wanted: _Wanted, connections: ExitStack) -> float:
         wanted.address,
         wanted.place,
         wanted.options,
-        max(deadline - time.monotonic(), whole_s / 2),
+        max(deadline - time.monotonic(), whole_s / 4),
         connections,
     )
-    return max(deadline - time.monotonic(), whole_s / 2)
+    return max(deadline - time.monotonic(), whole_s / 4)
 
 
 def _open(wanted: _Wanted, open_s: float, clock: Clock, packets: PacketSink | None) -> StreamSource:
