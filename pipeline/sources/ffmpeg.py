@@ -73,8 +73,8 @@ def open_stream(
 
 
 def _prepare(wanted: _Wanted, connections: ExitStack) -> float:
-    """Make sure of what FFmpeg does not; gives the seconds that are left to it for opening, of which
-    it may take twice as many: to connect, and to learn what comes."""
+    """Make sure of what FFmpeg does not; gives the seconds that are left to it, once to connect and
+    once more to learn what comes."""
     whole_s = wanted.options.open_timeout_s
     if wanted.place is None:
         return whole_s

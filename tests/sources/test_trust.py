@@ -212,7 +212,7 @@ def test_what_is_no_answer_of_a_camera_is_left_to_ffmpeg() -> None:
             pytest.raises(error) as caught,
         ):
             open_source(
-                "door", f"rtsp://{ACCOUNT}{host}/s", options=SourceOptions(open_timeout_s=1)
+                "door", f"rtsp://{ACCOUNT}{host}/s", options=SourceOptions(open_timeout_s=0.5)
             )
         assert without_secrets(caught.value)
 

@@ -48,7 +48,7 @@ def sends_pictures(handler: Handler, *, then_silent: bool = False) -> None:
         jpeg = cv2.imencode(".jpg", picture(index, (160, 120)))[1].tobytes()
         head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
         handler.wfile.write(head.encode() + jpeg + b"\r\n")
-        time.sleep(0.02 if index < PICTURES // 2 else 0.2)
+        time.sleep(0.02 if index < PICTURES // 2 else 0.12)
     if then_silent:
         handler.connection.settimeout(20)
         handler.rfile.read(1)
@@ -68,7 +68,7 @@ def test_mjpeg_is_live_and_each_pictures_time_is_that_of_its_arrival(tmp_path: P
     steps = [later.pts - earlier.pts for earlier, later in pairwise(found)]
     waits = [later.monotonic - earlier.monotonic for earlier, later in pairwise(found)]
     assert steps == pytest.approx(waits, abs=0.02)
-    assert min(steps[-4:]) > 0.1  # FFmpeg makes 0.04 s of every step
+    assert min(steps[-4:]) > 0.06  # FFmpeg makes 0.04 s of every step
     assert packets.times[: len(found)] == pytest.approx([frame.pts for frame in found], abs=1e-3)
     assert len(packets.streams) == 1
 
@@ -77,13 +77,13 @@ def test_mjpeg_that_falls_silent_is_stalled(tmp_path: Path) -> None:
     def falls_silent(handler: Handler) -> None:
         sends_pictures(handler, then_silent=True)
 
-    options = SourceOptions(open_timeout_s=5, read_timeout_s=1)
+    options = SourceOptions(open_timeout_s=5, read_timeout_s=0.6)
     with web_camera(tmp_path, {"/video.mjpg": falls_silent}) as host:
         source = open_source("door", f"http://{host}/video.mjpg", options=options)
         found: list[Frame] = []
         with pytest.raises(SourceStalled):
             found.extend(source.frames())
-        assert time.monotonic() - found[-1].monotonic < 2 * 1 + 1
+        assert time.monotonic() - found[-1].monotonic < 2 * 0.6 + 1
 
 
 @pytest.mark.parametrize("challenge", CHALLENGES, ids=["basic", "digest"])
@@ -159,7 +159,7 @@ def test_a_growing_playlist_is_live_and_comes_at_its_own_pace(tmp_path: Path) ->
         assert source.live
         for frame in source.frames():
             found.append(frame)
-            if len(found) == 45:
+            if len(found) == 33:
                 source.close()
     took = found[-1].monotonic - found[0].monotonic
     assert took == pytest.approx(found[-1].pts - found[0].pts, abs=0.8)
@@ -170,14 +170,14 @@ def test_a_growing_playlist_is_live_and_comes_at_its_own_pace(tmp_path: Path) ->
 def test_a_playlist_that_grows_no_more_is_stalled(tmp_path: Path) -> None:
     parts = make_playlist(tmp_path, seconds=2)
     answers = {"/live.m3u8": lambda handler: handler.text(playlist(parts, ended=False))}
-    options = SourceOptions(open_timeout_s=5, read_timeout_s=1)
+    options = SourceOptions(open_timeout_s=5, read_timeout_s=0.6)
     found: list[Frame] = []
     with web_camera(tmp_path, answers) as host:
         source = open_source("door", f"http://{host}/live.m3u8", options=options)
         with pytest.raises(SourceStalled):
             found.extend(source.frames())
     assert found
-    assert time.monotonic() - found[-1].monotonic < 2 * 1 + 2
+    assert time.monotonic() - found[-1].monotonic < 2 * 0.6 + 2
 
 
 def test_a_web_cameras_certificate_is_verified_where_that_is_wanted(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_closing_is_quick_though_the_camera_reads_and_sends_no_more(tmp_path: Pa
         sends_pictures(handler, then_silent=True)
 
     with web_camera(tmp_path, {"/video.mjpg": falls_silent}) as host:
-        options = SourceOptions(open_timeout_s=5, read_timeout_s=1)
+        options = SourceOptions(open_timeout_s=5, read_timeout_s=0.6)
         source = open_source("door", f"http://{host}/video.mjpg", options=options)
 
         def read() -> None:
