@@ -78,9 +78,13 @@ class TlsRelay:
             task = asyncio.current_task()
             assert task
             tasks.add(task)
+            writers = [writer]
             with suppress(OSError, asyncio.CancelledError):
                 other_reader, other = await asyncio.open_connection("127.0.0.1", self._target)
+                writers.append(other)
                 await asyncio.gather(_copy(reader, other), _copy(other_reader, writer))
+            for each in writers:
+                each.transport.abort()
             tasks.discard(task)
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=self._context)
@@ -95,9 +99,7 @@ class TlsRelay:
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    finally:
-        writer.close()
+    while data := await reader.read(65_536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
