@@ -7,9 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
+from pipeline.clock import HostClock
 from pipeline.types import (
     Clip,
     ClipReason,
+    EventType,
+    Polygon,
     Scene,
     SceneImage,
     Severity,
@@ -25,7 +28,8 @@ class Footage(Wire):
 
     The clip begins at `begin` and ends `post_roll_s` after the event, but is cut when it is
     `longest_s` long; a first one ends `post_roll_s` after the event was `found`. All moments are
-    on the camera's clock, `captured_at`. It is `annotated` too, or not.
+    on the camera's clock, `captured_at`, as the host's `clock` was set then, whatever it was set to
+    since. It is `annotated` too, or not; always where the camera has `masks`.
     """
 
     begin: AwareDatetime
@@ -33,6 +37,8 @@ class Footage(Wire):
     post_roll_s: float = Field(ge=0)
     longest_s: float = Field(gt=0)
     annotated: bool = True
+    clock: HostClock | None = None
+    masks: tuple[Polygon, ...] = ()
 
 
 class EventCreated(Wire):
@@ -70,6 +76,27 @@ class EventUpdated(Wire):
     kind: Literal["updated"] = "updated"
     tracks: tuple[TrackBox, ...]
     scores: Mapping[str, float]
+    rule_reason: str
+
+
+class CameraLost(Wire):
+    """Amendment: a camera is away or frozen; begins an event, or says what else became of it."""
+
+    kind: Literal["camera_lost"] = "camera_lost"
+    type: Literal[EventType.CAMERA_OFFLINE, EventType.CAMERA_FROZEN]
+    camera: str
+    camera_name: str
+    site: str
+    severity: Severity
+    rule_reason: str
+    started: AwareDatetime
+
+
+class CameraBack(Wire):
+    """Amendment: a camera is live again since `ended`."""
+
+    kind: Literal["camera_back"] = "camera_back"
+    ended: AwareDatetime
     rule_reason: str
 
 
@@ -111,6 +138,13 @@ class EventClipFailed(Wire):
 
 
 Amendment = Annotated[
-    EventCreated | EventUpdated | EventJudged | EventClipReady | EventClipFailed | EventEnded,
+    EventCreated
+    | EventUpdated
+    | EventJudged
+    | EventClipReady
+    | EventClipFailed
+    | EventEnded
+    | CameraLost
+    | CameraBack,
     Field(discriminator="kind"),
 ]

@@ -81,13 +81,27 @@ def _zone(value: Any) -> Any:
     return {"polygon": value} if isinstance(value, list | tuple) else value
 
 
+def _polygons(value: Any) -> Any:
+    """Masks as they were written, unless the brackets around several polygons are forgotten."""
+    points = value if isinstance(value, list | tuple) else ()
+    if points and all(
+        isinstance(point, list | tuple) and point and isinstance(point[0], int | float)
+        for point in points
+    ):
+        raise ValueError(
+            "this is one polygon, and a list of polygons is wanted: write [[[x, y], [x, y], ...]]"
+        )
+    return value
+
+
 class Record(Section):
     """What is kept of a camera's video."""
 
     clips: bool = True
     """Whether each event gets a clip."""
     annotated: bool = True
-    """Whether each clip is also drawn with boxes, trails, zone and sentence."""
+    """Whether each clip is also drawn with boxes, trails, zone and sentence; those of a camera with
+    masks always are."""
     pre_roll_s: Annotated[float, Field(ge=0, le=60)] = 5.0
     """A clip begins so many seconds before its event."""
     post_roll_s: Annotated[float, Field(ge=0, le=60)] = 5.0
@@ -168,9 +182,9 @@ class Camera(Section):
     """Regions of the picture, by name."""
     rules: Annotated[dict[Key, Rule], Field(min_length=1)] = DEFAULT_RULES
     """What makes an event, by name; a person anywhere if none is given."""
-    masks: tuple[Polygon, ...] = ()
+    masks: Annotated[tuple[Polygon, ...], BeforeValidator(_polygons)] = ()
     """Regions that nobody may see, each a list of [x, y] points like a zone's: black for the
-    detector and the model, on the page and in annotated clips."""
+    detector and the model, on the page and in annotated clips; see docs/privacy.md."""
     record: Record = Record()
     """What is kept of the video."""
     health: Health = Health()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pipeline import blackbox
 from pipeline.queues import Slot, SlotClosed
 from pipeline.redact import redact
 from pipeline.workers.link import LEVEL_MARKS, MESSAGE, STOP, Message, Order
@@ -45,18 +46,24 @@ class Child:
         self._report = report
         self._log = logging.getLogger(f"pipeline.worker.{order.name}")
         self._last_lines: collections.deque[str] = collections.deque(maxlen=3)
-        self.process = subprocess.Popen(
-            command(kind),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=_environment(),
-            start_new_session=True,
-            pass_fds=pass_fds,
-        )
+        self._box = blackbox.make(order.name)
+        order = order.model_copy(update={"black_box": self._box})
+        try:
+            self.process = subprocess.Popen(
+                command(kind),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                env=_environment(),
+                start_new_session=True,
+                pass_fds=(*pass_fds, self._box),
+            )
+        except OSError:
+            os.close(self._box)
+            raise
         self._words: Slot[str] = Slot()
         self._asked = False
         self._threads = [
@@ -72,6 +79,7 @@ class Child:
                 thread.start()
         except RuntimeError:
             self.kill()
+            os.close(self._box)
             raise
 
     @property
@@ -100,8 +108,13 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def remains(self) -> blackbox.Remains:
+        """Where its threads are, or were when it ended; until `release`."""
+        return blackbox.read(self._box)
+
     def release(self) -> None:
         """Close the pipes of an ended process."""
+        os.close(self._box)
         self._words.close(discard=True)
         for thread in self._threads:
             thread.join(timeout=1.0)

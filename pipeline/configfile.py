@@ -237,7 +237,7 @@ def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:
             camera = {"source": camera}
         if isinstance(camera, dict):
             camera = dict(camera)
-            for part in ("detect", "record"):
+            for part in ("detect", "record", "health"):
                 own = camera.get(part, {})
                 if isinstance(shared.get(part), dict) and isinstance(own, dict):
                     camera[part] = {**shared[part], **own}
@@ -283,7 +283,7 @@ def _problem(item: Any, path: Path_) -> str:
         case "extra_forbidden":
             near = difflib.get_close_matches(str(path[-1]), _known_keys(), n=1)
             return "unknown key; " + (f"did you mean `{near[0]}`?" if near else "remove it")
-        case "too_short" if path[-1] == "polygon" or "zones" in path:
+        case "too_short" if path[-1] == "polygon" or "zones" in path or "masks" in path:
             return f"a polygon needs at least 3 points, here are {context['actual_length']}"
         case "too_short":
             return f"needs at least {context['min_length']} entry"

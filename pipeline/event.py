@@ -95,9 +95,9 @@ class Clip(Wire):
     `start` and `end` are when its first and last pictures were taken, `pre_roll_s` how many
     seconds of it lie before the event's start. `codec` is FFmpeg's name; a raw clip that had to
     be encoded anew is `transcoded`. `whole` is false of a first cut, made while the event goes on,
-    and of one that lacks some of what was asked for. `contact_sheet`
-    shows the key moments in one picture; `timeline` is a JSON file that holds what was tracked at
-    which second of it.
+    and of one that lacks some of what was asked for. A raw clip that shows what privacy masks hide
+    is `restricted`: for administrators alone. `contact_sheet` shows the key moments in one picture;
+    `timeline` is a JSON file that holds what was tracked at which second of it.
     """
 
     key: str
@@ -111,6 +111,7 @@ class Clip(Wire):
     pre_roll_s: float
     transcoded: bool = False
     whole: bool = True
+    restricted: bool = False
     poster: str | None = None
     contact_sheet: str | None = None
     timeline: str | None = None
@@ -159,6 +160,10 @@ class Event(Wire):
     `description`: backend and model, or `template`. `clip` is the camera's own video,
     `annotated_clip` the same with what was tracked drawn in; while there is none, `clip_reason`
     is a code for why, if it is known, and `clip_error` a sentence.
+
+    That a camera is away or frozen is an event too: its `rule` is `camera.offline` or
+    `camera.frozen`, it has no tracks, pictures or clip, `frame_size` is (0, 0), `question` is
+    empty and `score` 1, since it is seen and not estimated.
     """
 
     id: str
@@ -191,6 +196,11 @@ class Event(Wire):
     annotated_clip: Clip | None = None
     clip_reason: ClipReason | None = None
     clip_error: str | None = None
+
+    @property
+    def of_camera(self) -> bool:
+        """Whether it is about the camera itself, and not about what it saw."""
+        return "." in self.rule  # which no rule of a user's can have in its name
 
 
 class MarkKind(StrEnum):

@@ -2,7 +2,8 @@
 
 Coordinates are pixels of the frame in float, origin at the upper left, unless a name says
 fraction. `captured_at` is wall-clock UTC and for people; `monotonic` is seconds that never run
-backwards and for logic; `pts` is the stream's own presentation time in seconds and for media.
+backwards and for logic, and says when something was captured as well; `pts` is the stream's own
+presentation time in seconds and for media: it only goes on too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ Image = NDArray[np.uint8]
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
+
+Polygon = tuple[tuple[float, float], ...]
+"""At least three points (x, y) in fractions 0..1 of a picture's width and height."""
 
 
 class Box(NamedTuple):
@@ -45,8 +49,17 @@ class Box(NamedTuple):
         return ((self.x1 + self.x2) / 2, self.y2)
 
 
+Luma = NDArray[np.uint8]
+"""The brightness of a picture: uint8, height x width."""
+
+
 class Picture(Protocol):
     """A decoded picture that is converted only when somebody looks at it."""
+
+    def luma(self) -> Luma:
+        """Its brightness at the size of the picture, without a conversion where the decoder gives
+        it; not to be written to."""
+        ...
 
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height)."""
@@ -58,7 +71,8 @@ class Frame:
     """One decoded picture of a camera. It never leaves the process that decoded it.
 
     `discontinuity` is true on the first frame after an opening, a reconnection or a jump of the
-    presentation times: what was tracked before must not be joined to what comes now.
+    presentation times: what was tracked before must not be joined to what comes now. `keyframe` is
+    true of one that was coded without reference to others, where that is known.
     """
 
     camera: str
@@ -69,6 +83,7 @@ class Frame:
     size: Size
     picture: Picture
     discontinuity: bool = False
+    keyframe: bool = False
 
     def image(self, size: Size | None = None) -> Image:
         """The picture as a read-only array, scaled to `size` (width, height) if given."""
@@ -98,8 +113,8 @@ class EncodedPacket:
 
     `pts`, `dts` and `duration` are ticks of the stream's time base, None where the stream gives
     none. `time` is the presentation time in seconds, on the same clock as `Frame.pts`, and
-    `captured_at` the wall-clock time of the frame it becomes. `discontinuity` is true on the first
-    packet of a stream and where the times jump: what came before must not be joined to it.
+    `captured_at` and `monotonic` the times of the frame it becomes. `discontinuity` is true on the
+    first packet of a stream and where the times jump: what came before must not be joined to it.
     """
 
     data: bytes
@@ -109,6 +124,7 @@ class EncodedPacket:
     keyframe: bool
     time: float
     captured_at: datetime
+    monotonic: float
     discontinuity: bool = False
 
 
@@ -124,11 +140,15 @@ class LoggedTrack:
 
 @dataclass(frozen=True, slots=True)
 class LoggedLook:
-    """One line of a track log: what was tracked in the frame of presentation time `time`."""
+    """One line of a track log: what was tracked in the frame of presentation time `time`.
+
+    `monotonic` is None of what was logged by an earlier version.
+    """
 
     time: float
     captured_at: datetime
     tracks: tuple[LoggedTrack, ...]
+    monotonic: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +193,7 @@ class Zone:
 
     key: str
     name: str
-    polygon: tuple[tuple[float, float], ...]
+    polygon: Polygon
 
 
 @dataclass(frozen=True, slots=True)

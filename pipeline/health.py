@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from pydantic import AwareDatetime
@@ -24,6 +24,83 @@ class CameraState(StrEnum):
     STOPPED = "stopped"
 
 
+AWAY = frozenset(
+    {
+        CameraState.CONNECTING,
+        CameraState.STALLED,
+        CameraState.FROZEN,
+        CameraState.REFUSED,
+        CameraState.NOT_FOUND,
+        CameraState.UNREADABLE,
+        CameraState.UNREACHABLE,
+        CameraState.ERROR,
+        CameraState.STOPPED,
+    }
+)
+"""The states in which nobody sees what the camera could see."""
+
+
+class Period(Wire):
+    """A camera was in this state from `began` to `ended`, or is still (None); `cause` is a
+    sentence for people. It is known to have lasted up to `seen`."""
+
+    id: int
+    camera: str
+    state: CameraState
+    cause: str | None
+    began: AwareDatetime
+    ended: AwareDatetime | None
+    seen: AwareDatetime
+
+
+class Gap(Wire):
+    """A stretch in which a camera saw nothing, with the cause that lasted longest."""
+
+    camera: str
+    began: AwareDatetime
+    ended: AwareDatetime | None
+    state: CameraState
+    cause: str | None
+
+
+def gaps(periods: Sequence[Period]) -> list[Gap]:
+    """The gaps in a camera's periods, which come the newest first and without a hole."""
+    found: list[list[Period]] = []
+    for newer, period in zip((None, *periods), periods, strict=False):
+        if period.state not in AWAY:
+            continue
+        if newer is not None and newer.state in AWAY:
+            found[-1].append(period)
+        else:
+            found.append([period])
+    return [_gap(members) for members in found]
+
+
+def _gap(members: Sequence[Period]) -> Gap:
+    def length(period: Period) -> tuple[bool, float]:
+        lasted = ((period.ended or period.seen) - period.began).total_seconds()
+        return period.cause is not None, lasted
+
+    main = max(members, key=length)
+    return Gap(
+        camera=main.camera,
+        began=members[-1].began,
+        ended=members[0].ended,
+        state=main.state,
+        cause=main.cause,
+    )
+
+
+class Cause(StrEnum):
+    """Why a worker ended that nobody had asked to."""
+
+    CRASHED = "crashed"
+    WEDGED = "wedged"
+    """A native call for one of its cameras did not return, while the rest of it went on."""
+    SILENT = "silent"
+    """It was heard of no more, as where a native call holds the interpreter's lock."""
+
+
 class CameraStatus(Wire):
     """A camera as its worker sees it. Counters run from the worker's start.
 
@@ -32,6 +109,8 @@ class CameraStatus(Wire):
     """
 
     state: CameraState
+    since: AwareDatetime | None = None
+    """Since when it is in this state."""
     message: str | None = None
     live_since: AwareDatetime | None = None
     size: tuple[int, int] | None = None
@@ -42,6 +121,10 @@ class CameraStatus(Wire):
     latency_ms: float | None = None
     events: int = 0
     dropped: Mapping[str, int] = {}
+    breaks: int = 0
+    """How often its pictures did not go on from those before: connections, and jumps in time."""
+    changes: Mapping[str, int] = {}
+    """State -> how often it was entered."""
     recording: str | None = None
     """Why no video is kept, a sentence; None while it is, and where none is wanted."""
 
@@ -60,6 +143,15 @@ class Heartbeat(Wire):
     """Whether it has work that is worth waiting for before everything is stopped."""
 
 
+class WorkerHealth(Wire):
+    """A worker as its supervisor sees it; `restarts` counts, from the installation's start, how
+    often it had to be started again, by cause."""
+
+    ready: bool
+    cameras: tuple[str, ...] = ()
+    restarts: Mapping[Cause, int] = {}
+
+
 class Statuses(Wire):
     """How an installation's cameras and workers were at `at`; `problems` are sentences for
     people."""
@@ -67,3 +159,4 @@ class Statuses(Wire):
     at: AwareDatetime
     cameras: Mapping[str, CameraStatus] = {}
     problems: tuple[str, ...] = ()
+    workers: Mapping[str, WorkerHealth] = {}

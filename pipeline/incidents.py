@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pipeline.continuity import RESUME_WITHIN_S, patient
@@ -90,7 +90,12 @@ class _Incident:
     """A track has joined that no update has told of."""
 
     def see(self, view: View, finding: Finding) -> None:
-        self.last, self.last_at, self.restored = view.monotonic, view.captured_at, False
+        if self.restored:
+            self.last_at = max(self.last_at, view.captured_at)
+        else:
+            # On the clock that showed its beginning, whatever the host's was set to since.
+            self.last_at += timedelta(seconds=view.monotonic - self.last)
+        self.last, self.restored = view.monotonic, False
         joined = {track.id for track in finding.tracks} - self.tracks
         self.news = self.news or bool(joined)
         self.tracks |= joined

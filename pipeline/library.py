@@ -269,7 +269,7 @@ class Pipeline:
     def _end_forgotten(self, store: Store) -> None:
         """End the open events of cameras that nobody watches any more."""
         watched = {key for keys in self.config.watch_groups().values() for key in keys}
-        now = datetime.now(UTC)
+        now = store.clock.now()
         for camera in store.cameras_with_open_events() - watched:
             for event in store.open_events(camera):
                 over = EventEnded(ended=max(event.updated_at, event.started), reason="restarted")

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.child import Child
-from pipeline.health import CameraState, CameraStatus, Heartbeat, Statuses
+from pipeline.endings import Ending
+from pipeline.health import (
+    CameraState,
+    CameraStatus,
+    Cause,
+    Heartbeat,
+    Statuses,
+    WorkerHealth,
+)
+from pipeline.restarts import PATIENT, Policy, Restarts
 from pipeline.workers.link import Order
 
 Infos = Mapping[str, Mapping[str, Any]]
@@ -33,7 +42,16 @@ class Spec:
     informed: bool = False
     """It is told how all workers are, once a second."""
     essential: bool = True
-    """Where it cannot be kept running nothing else may go on; others are tried again later."""
+    """Where no worker of its kind can be kept running nothing else may go on; others are tried
+    again later."""
+    silent_s: float = 30.0
+    """Once it is ready, a heartbeat that is missing for so long means that it hangs."""
+    policy: Policy = PATIENT
+    subjects: tuple[str, ...] = ()
+    """The keys of the cameras that it works for alone."""
+    split: Callable[[Ending], Sequence[Spec]] | None = None
+    """Asked after each end that was nobody's wish: the workers to go on with, the first of which
+    takes this one's place under its name; none where it goes on as it is."""
 
 
 @dataclass(frozen=True)
@@ -58,35 +76,111 @@ class Post:
     told: Infos = field(default_factory=dict)
     heartbeat: Heartbeat | None = None
     heard: float = 0.0
+    ending: Ending | None = None
+    """Why the present process is about to end, if that is known before it has."""
+    predecessor: Ending | None = None
+    """How the last process ended that was ready, until its successor has been told."""
     start_at: float | None = 0.0
-    restarts: int = 0
-    crashes: deque[float] = field(default_factory=deque)
+    restarts: Counter[Cause] = field(default_factory=Counter)
+    history: Restarts = field(init=False)
     failure: str | None = None
     trouble: str | None = None
     """Why it does not run at present, if it is being given a rest."""
     misinformed: bool = False
     """It was asked to stop, to be told something else."""
 
+    def __post_init__(self) -> None:
+        self.history = Restarts(self.spec.policy)
+
+    def order(self) -> Order:
+        """The order of a process that is about to be started."""
+        order = self.spec.order(self.told)
+        if self.predecessor is None:
+            return order
+        predecessor = self.predecessor.for_successor()
+        return order.model_copy(update={"options": {**order.options, "predecessor": predecessor}})
+
+    def begins(self, now: float) -> None:
+        """A process is started now."""
+        self.heard, self.start_at, self.ending = now, None, None
+        self.failure, self.misinformed = None, False
+
+    def offspring(self, spec: Spec) -> Post:
+        """One that takes over a part of what this one did."""
+        heartbeat = narrowed(self.heartbeat, spec)
+        return Post(spec, heartbeat=heartbeat, predecessor=self.predecessor)
+
+    def becomes(self, spec: Spec) -> None:
+        """Go on as something smaller."""
+        self.spec, self.history = spec, Restarts(spec.policy)
+        self.heartbeat = narrowed(self.heartbeat, spec)
+
+    def status(self) -> WorkerStatus:
+        return WorkerStatus(
+            pid=self.child.pid if self.child else None,
+            ready=self.ready,
+            restarts=self.restarts.total(),
+            heartbeat=self.heartbeat,
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has work that is worth waiting for."""
+        return self.heartbeat is not None and self.heartbeat.busy and self.trouble is None
+
+    @property
+    def lost(self) -> bool:
+        """Whether it does not run, and no rest has helped."""
+        return not self.ready and self.history.hopeless
+
+
+def narrowed(heartbeat: Heartbeat | None, spec: Spec) -> Heartbeat | None:
+    """What of a heartbeat is about the subjects of `spec`."""
+    if heartbeat is None:
+        return None
+    cameras = {key: camera for key, camera in heartbeat.cameras.items() if key in spec.subjects}
+    return heartbeat.model_copy(update={"cameras": cameras})
+
+
+def films_over(posts: Iterable[Post]) -> bool:
+    """Whether every watch worker has nothing left to do, but those that cannot do it."""
+    watches = [post for post in posts if post.spec.kind == "watch"]
+    return any(post.finished for post in watches) and all(
+        post.finished or post.lost for post in watches
+    )
+
 
 def statuses_of(posts: Mapping[str, Post]) -> Statuses:
-    """How the cameras are, and what does not work, as the workers told last."""
+    """How cameras and workers are, and what does not work, as the workers told last."""
     cameras: dict[str, CameraStatus] = {}
     problems = []
-    for name, post in posts.items():
+    for post in posts.values():
         if post.trouble is not None:
             problems.append(post.trouble)
-        heartbeat = post.heartbeat
-        if heartbeat is None:
-            continue
-        silent = post.child is None or not post.ready
-        if not silent or post.finished:
-            cameras.update(heartbeat.cameras)
-        else:
-            message = f"Worker {name} is being started again."
-            away = {"state": CameraState.CONNECTING, "message": message}
-            cameras |= {
-                key: camera.model_copy(update=away) for key, camera in heartbeat.cameras.items()
-            }
-        if heartbeat.message:
-            problems.append(heartbeat.message)
-    return Statuses(at=datetime.now(UTC), cameras=cameras, problems=tuple(problems))
+        cameras |= _cameras(post)
+        if post.heartbeat is not None and post.heartbeat.message:
+            problems.append(post.heartbeat.message)
+    workers = {
+        name: WorkerHealth(
+            ready=post.ready, cameras=post.spec.subjects, restarts=dict(post.restarts)
+        )
+        for name, post in posts.items()
+    }
+    return Statuses(
+        at=datetime.now(UTC), cameras=cameras, problems=tuple(problems), workers=workers
+    )
+
+
+def _cameras(post: Post) -> Mapping[str, CameraStatus]:
+    told = {} if post.heartbeat is None else post.heartbeat.cameras
+    if post.finished or (post.child is not None and post.ready):
+        return told
+    away: dict[str, Any] = {
+        "state": CameraState.CONNECTING,
+        "message": f"Worker {post.spec.name} is being started again.",
+    }
+    if post.trouble is not None:
+        away = {"state": CameraState.ERROR, "message": post.trouble}
+        unseen = {key: CameraStatus(state=CameraState.ERROR) for key in post.spec.subjects}
+        told = {**unseen, **told}
+    return {key: camera.model_copy(update=away) for key, camera in told.items()}

@@ -10,24 +10,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from pipeline import endings
 from pipeline.child import Child
+from pipeline.endings import Ending
 from pipeline.errors import WorkerError
 from pipeline.health import Statuses
-from pipeline.posts import Post, Spec, WorkerStatus, statuses_of
-from pipeline.workers.link import Beat, Failed, Finished, Message, Ready
+from pipeline.posts import Post, Spec, WorkerStatus, films_over, statuses_of
+from pipeline.workers.link import Beat, Failed, Finished, Message, Ready, Wedged
 
 logger = logging.getLogger(__name__)
 
-SILENT_S = 30.0
-"""A worker without a heartbeat for so long is taken for hung and started anew."""
-MAX_CRASHES = 5
-CRASH_WINDOW_S = 60.0
-"""More than `MAX_CRASHES` within the window is a failure for good."""
-FIRST_DELAY_S = 0.25
-"""Pause before the second restart within the window; it doubles with each further one."""
+START_SILENT_S = 30.0
+"""So long a worker may be silent before it is ready, while it imports and loads."""
 
 POLL_S = 0.1
-LATE_S = 5.0
+LATE_S = 2.0
 """A supervisor that was away for longer cannot tell who was silent."""
 
 TELL_S = 1.0
@@ -64,23 +61,11 @@ class Supervisor:
     def finished(self) -> bool:
         """Whether every watch worker has nothing left to do, and nobody is busy with what they
         found."""
-        watches = [slot for slot in self._slots.values() if slot.spec.kind == "watch"]
-        ended = bool(watches) and all(slot.finished for slot in watches)
-        return ended and not any(
-            slot.heartbeat is not None and slot.heartbeat.busy and slot.trouble is None
-            for slot in self._slots.values()
-        )
+        slots = self._slots.values()
+        return films_over(slots) and not any(slot.busy for slot in slots)
 
     def status(self) -> dict[str, WorkerStatus]:
-        return {
-            name: WorkerStatus(
-                pid=slot.child.pid if slot.child else None,
-                ready=slot.ready,
-                restarts=slot.restarts,
-                heartbeat=slot.heartbeat,
-            )
-            for name, slot in self._slots.items()
-        }
+        return {name: slot.status() for name, slot in self._slots.items()}
 
     def statuses(self) -> Statuses:
         """How the cameras are, and what does not work, as the workers told last."""
@@ -190,14 +175,12 @@ class Supervisor:
         if not all(other.ready for other in needed.values()):
             return
         slot.told = {name: other.info for name, other in needed.items()}
-        slot.heard, slot.start_at, slot.failure, slot.misinformed = now, None, None, False
+        slot.begins(now)
         try:
-            slot.child = Child(
-                slot.spec.kind, slot.spec.order(slot.told), self._receive, self._pass_fds
-            )
+            slot.child = Child(slot.spec.kind, slot.order(), self._receive, self._pass_fds)
         except (OSError, RuntimeError) as error:
             # No process or thread can be had right now.
-            self._crashed(slot, f"it could not be started ({error})", "not started")
+            self._crashed(slot, endings.not_started(error))
 
     def _receive(self, child: Child, message: Message | None) -> None:
         self._inbox.put((child, message))
@@ -209,12 +192,14 @@ class Supervisor:
         slot.heard = time.monotonic()
         match message:
             case Ready(info=info):
-                slot.info, slot.ready, slot.trouble = info, True, None
+                slot.info, slot.ready, slot.trouble, slot.predecessor = info, True, None, None
                 self._restart_misinformed(slot.spec.name)
             case Beat(heartbeat=heartbeat):
                 slot.heartbeat = heartbeat
             case Failed(message=text):
                 slot.failure = text
+            case Wedged():
+                slot.ending = endings.wedged(message)
             case Finished():
                 slot.finished = True
             case None:
@@ -235,6 +220,7 @@ class Supervisor:
         status = child.wait(2.0)
         if status is None:
             child.kill()
+        remains = child.remains()
         child.release()
         slot.child, slot.ready = None, False
         if slot.failure is not None:
@@ -242,34 +228,49 @@ class Supervisor:
         elif slot.misinformed:
             slot.start_at = time.monotonic()
         elif not (slot.finished and status == 0):
-            self._crashed(slot, child.last_words(), f"status {status}")
+            crashed = endings.crashed(remains, status, child.last_words())
+            self._crashed(slot, slot.ending or crashed)
 
-    def _crashed(self, slot: Post, last_words: str, how: str) -> None:
-        """Start it again, or give up on one that ends too often."""
-        name, now = slot.spec.name, time.monotonic()
-        slot.crashes.append(now)
-        while now - slot.crashes[0] > CRASH_WINDOW_S:
-            slot.crashes.popleft()
-        if len(slot.crashes) > MAX_CRASHES:
-            trouble = (
-                f"Worker {name} ended {len(slot.crashes)} times within "
-                f"{CRASH_WINDOW_S:.0f} s, at last with: {last_words}"
-            )
-            if slot.spec.essential:
-                self._fail(WorkerError(name, trouble))
-            else:
-                logger.error("%s. It is tried again in %.0f s.", trouble, CRASH_WINDOW_S)
-                slot.trouble, slot.start_at = trouble, now + CRASH_WINDOW_S
+    def _crashed(self, slot: Post, ending: Ending) -> None:
+        """Start it again, in parts where that helps the others, or give up on it."""
+        slot.predecessor = slot.predecessor or ending
+        specs = [] if slot.spec.split is None else slot.spec.split(ending)
+        if specs:
+            slot.restarts[ending.cause] += 1
+            self._go_on_as(specs, slot, ending)
             return
-        delay = 0.0 if len(slot.crashes) == 1 else FIRST_DELAY_S * 2 ** (len(slot.crashes) - 2)
-        slot.restarts += 1
-        slot.start_at = now + delay
-        logger.warning(
-            "Worker %s ended (%s) and is started again%s.",
-            name,
-            how,
-            f" in {delay:g} s" if delay else "",
-        )
+        now = time.monotonic()
+        wait = slot.history.ended(now)
+        if not wait.rest:
+            logger.warning(
+                "Worker %s ended (%s) and is started again%s.",
+                slot.spec.name,
+                ending.how,
+                f" in {wait.delay_s:g} s" if wait.delay_s else "",
+            )
+        else:
+            trouble = f"Worker {slot.spec.name} ended{wait.often} with: {ending.last_words}"
+            if slot.spec.essential and self._all_lost(slot.spec.kind):
+                self._fail(WorkerError(slot.spec.name, trouble))
+                return
+            slot.trouble = f"{trouble.removesuffix('.')}. It rests for {wait.delay_s:.0f} s."
+            logger.error("%s", slot.trouble)
+        slot.restarts[ending.cause] += 1
+        slot.start_at = now + wait.delay_s
+
+    def _all_lost(self, kind: str) -> bool:
+        return all(slot.lost for slot in self._slots.values() if slot.spec.kind == kind)
+
+    def _go_on_as(self, specs: Sequence[Spec], slot: Post, ending: Ending) -> None:
+        """Replace a worker by several, the first of which takes its place."""
+        name = slot.spec.name
+        parts = ", ".join(f"{spec.name} ({', '.join(spec.subjects)})" for spec in specs)
+        logger.warning("Worker %s ended (%s) and goes on as %s.", name, ending.how, parts)
+        others = {spec.name: slot.offspring(spec) for spec in specs[1:]}
+        slot.becomes(specs[0])
+        slot.start_at = time.monotonic()
+        # Others look at the posts while this thread replaces them.
+        self._slots = {**self._slots, **others}
 
     def _fail(self, error: WorkerError) -> None:
         logger.error("%s", error)
@@ -277,7 +278,9 @@ class Supervisor:
             self._failure = error
 
     def _check_silence(self, slot: Post, now: float) -> None:
-        if slot.child is not None and now - slot.heard > SILENT_S:
-            logger.warning("Worker %s was silent for %.0f s.", slot.spec.name, now - slot.heard)
-            slot.heard = now
-            slot.child.kill()
+        silent_s = now - slot.heard
+        if slot.child is None or silent_s <= (slot.spec.silent_s if slot.ready else START_SILENT_S):
+            return
+        slot.heard = now
+        slot.ending = endings.silent(silent_s, slot.child.remains().stuck(slot.child.pid))
+        slot.child.kill()

@@ -56,6 +56,19 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
+def plain_cause(cause: str | None, camera: str) -> str | None:
+    """A camera's sentence without its key, where its name stands beside it."""
+    if cause is None:
+        return None
+    rest = cause.removeprefix(f"Camera {camera}: ")
+    return rest if "://" in rest.split(" ")[0] else rest[:1].upper() + rest[1:]
+
+
+def sentence_of(what: str, why: str | None) -> str:
+    """One sentence of a statement and its cause, which may be a sentence of its own."""
+    return f"{what}." if not why else f"{what}: {why.rstrip('.')}."
+
+
 def clock(moment: datetime) -> str:
     """The time of day as HH:MM, in the moment's own time zone."""
     return f"{moment:%H:%M}"

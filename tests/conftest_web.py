@@ -53,7 +53,14 @@ class Installation:
         values: dict[str, object] = {"images": (image,), "tracks": (track(1),)} | changes
         self.store.amend(event_id, created(**values), now=NOW)
 
-    def film(self, folder: Path, event_id: str = EVENT, *, annotated: bool = True) -> None:
+    def film(
+        self,
+        folder: Path,
+        event_id: str = EVENT,
+        *,
+        annotated: bool = True,
+        restricted: bool = False,
+    ) -> None:
         """The event's clips."""
         for role in ("clip", "annotated") if annotated else ("clip",):
             path = make_film(folder / f"{event_id}-{role}.mp4", frames=80, size=(320, 240))
@@ -80,7 +87,7 @@ class Installation:
             "timeline": f"events/{event_id}/clip.json",
         }
         self.store.amend(event_id, ended(2.0), now=after(2))
-        clip = clip_ready(key=f"events/{event_id}/clip.mp4", **common)
+        clip = clip_ready(key=f"events/{event_id}/clip.mp4", restricted=restricted, **common)
         self.store.amend(event_id, clip, now=after(7))
         if annotated:
             drawn = clip_ready(key=f"events/{event_id}/annotated.mp4", annotated=True, **common)

@@ -38,12 +38,12 @@ def packets_of(film: Path) -> Kept:
     return kept
 
 
-def write(kept: Kept, folder: Path, **settings: float) -> Footage:
-    """The packets, written as a camera's footage."""
+def write(kept: Kept, folder: Path, *, lost: int = 0, **settings: float) -> Footage:
+    """The packets, written as a camera's footage; so many are lost for want of a keyframe."""
     writer = SegmentWriter(folder, **settings)  # type: ignore[arg-type]
     writer.start()
     for stream, packet in kept.items:
         writer.take(stream, packet)
     writer.close(30)
-    assert not writer.dropped
+    assert writer.dropped == ({"before_keyframe": lost} if lost else {})
     return Footage(folder)

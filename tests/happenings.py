@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.amendment import (
+    CameraBack,
+    CameraLost,
     EventClipFailed,
     EventClipReady,
     EventCreated,
@@ -17,7 +19,17 @@ from pipeline.amendment import (
     EventUpdated,
     Footage,
 )
-from pipeline.types import Clip, ClipReason, Outcome, Scene, SceneImage, Severity, TrackBox, Verdict
+from pipeline.types import (
+    Clip,
+    ClipReason,
+    EventType,
+    Outcome,
+    Scene,
+    SceneImage,
+    Severity,
+    TrackBox,
+    Verdict,
+)
 
 NOW = datetime(2026, 11, 5, 2, 14, 7, 250_000, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,6 +104,24 @@ def judged(outcome: Outcome = Outcome.YES, **changes: Any) -> EventJudged:
         answers = {"error": "The model did not answer.", "error_code": "model_unavailable"}
     scores = changes.pop("scores", {} if outcome is Outcome.UNAVAILABLE else {"model": 1.25})
     return EventJudged(verdict=Verdict(**(values | answers | changes)), scores=scores)
+
+
+def lost(**changes: Any) -> CameraLost:
+    values: dict[str, Any] = {
+        "type": EventType.CAMERA_OFFLINE,
+        "camera": "back-door",
+        "camera_name": "the back door",
+        "site": "shop",
+        "severity": Severity.NOTICE,
+        "rule_reason": "The back door has been offline since 02:14: it stalls.",
+        "started": NOW,
+    }
+    return CameraLost(**(values | changes))
+
+
+def back(seconds: float = 90.0) -> CameraBack:
+    reason = "The back door was offline for 90 s, 02:14 to 02:15: it stalls."
+    return CameraBack(ended=after(seconds), rule_reason=reason)
 
 
 def ended(seconds: float = 90.0) -> EventEnded:

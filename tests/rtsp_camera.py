@@ -1,10 +1,8 @@
-"""An RTSP camera that misbehaves on request, on a thread of its own."""
+"""An RTSP camera that misbehaves in ways too odd for `vigil simulate`, on a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import struct
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -31,12 +29,10 @@ class Stream:
         self.reader = reader
         self.writer = writer
 
-    async def send(
-        self, count: int, *, first: int = 0, shift: int = 0, pause: float = FAST
-    ) -> None:
-        """Send pictures; `shift` is added to their times, in 1/90000 s."""
-        for unit in self.pictures[first : first + count]:
-            self.writer.write(self.packetiser.access_unit(unit.units, OFFSET + unit.pts + shift))
+    async def send(self, count: int, *, pause: float = FAST) -> None:
+        """Send the first pictures."""
+        for unit in self.pictures[:count]:
+            self.writer.write(self.packetiser.access_unit(unit.units, OFFSET + unit.pts))
             await self.writer.drain()
             await asyncio.sleep(pause)
 
@@ -44,19 +40,6 @@ class Stream:
         """Keep the connection, send nothing, until the client goes."""
         while await self.reader.read(4096):
             pass
-
-    async def reports_only(self) -> None:
-        """Keep the connection and send RTCP sender reports, but no video."""
-        report = struct.pack(">BBHIIIIII", 0x80, 200, 6, 7, 3_900_000_000, 0, 0, 0, 0)
-        while True:
-            self.writer.write(b"$\x01" + struct.pack(">H", len(report)) + report)
-            await self.writer.drain()
-            await asyncio.sleep(0.05)
-
-    async def garbage(self) -> None:
-        """Send what is no RTP, then hang up."""
-        self.writer.write(os.urandom(64_000))
-        await self.writer.drain()
 
     async def no_slices(self) -> None:
         """Send RTP without end that never makes a picture."""

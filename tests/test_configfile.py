@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import dotenv
 import pytest
 
-from pipeline.config import Config
+from pipeline.config import CameraDefaults, Config
 from pipeline.configfile import parse_config, read_config
 from pipeline.errors import ConfigError
 from pipeline.types import Severity
@@ -96,6 +97,14 @@ def test_a_cameras_own_keys_win_over_the_defaults_key_by_key() -> None:
     assert config.cameras["b"].detect.fps == 2
 
 
+@pytest.mark.parametrize("part", sorted(set(CameraDefaults.model_fields) - {"rules"}))
+def test_every_part_that_cameras_share_reaches_them(part: str) -> None:
+    field = next(iter(CameraDefaults.model_fields[part].annotation.model_fields))
+    value = {"detect": 2.0, "record": False, "health": 7.0}[part]
+    config = parse(f"defaults: {{{part}: {{{field}: {json.dumps(value)}}}}}\ncameras: {{a: a.mp4}}")
+    assert getattr(getattr(config.cameras["a"], part), field) == value
+
+
 def test_files_and_the_data_folder_are_found_from_the_configurations_folder() -> None:
     config = parse("cameras: {a: films/a.mp4}")
     assert config.cameras["a"].address() == "/place/films/a.mp4"
@@ -119,6 +128,10 @@ def test_a_disabled_camera_is_not_watched() -> None:
         (SHOP.replace("seconds: 30", "seconds: many"), "line 9, cameras.back-door.rules.lingers.seconds: input should be a valid number"),
         (SHOP.replace(", [0.9, 1.0], [0.1, 1.0]]", "]"), "cameras.back-door.zones.step.polygon: a polygon needs at least 3 points, here are 2."),
         (SHOP.replace("0.5], [0.9, 0.5]", "50], [0.9, 0.5]"), "zones.step.polygon.0.1: input should be less than or equal to 1."),
+        ("cameras: {door: {source: b, masks: [[[0.1, 0.1], [0.2, 0.2]]]}}", "cameras.door.masks.0: a polygon needs at least 3 points, here are 2."),
+        ("cameras: {door: {source: b, masks: [[[0, 0], [1, 1], [0.5, 0.5]]]}}", "cameras.door.masks.0: the points lie on one line and enclose nothing."),
+        ("cameras: {door: {source: b, masks: [[[0, 0], [1, 0], [1, 9]]]}}", "cameras.door.masks.0.2.1: input should be less than or equal to 1."),
+        ("cameras: {door: {source: b, masks: [[0, 0], [1, 0], [1, 1]]}}", "cameras.door.masks: this is one polygon, and a list of polygons is wanted: write [[[x, y], [x, y], ...]]."),
         (SHOP.replace("zone: step", "zone: stp"), "cameras.back-door: rules.lingers.zone: this camera has no zone 'stp'; it has step."),
         (SHOP.replace("type: loiter", "type: loitr"), "there is no rule of this type; known are 'zone', 'loiter'."),
         (SHOP.replace("CAM_USER", "NO_SUCH"), "cameras.back-door.source uses ${NO_SUCH}, which is not set; write NO_SUCH=... into .env beside the file, or export it."),

@@ -12,6 +12,7 @@ from running import ROOT
 
 from pipeline.cli import HOMES
 from pipeline.configfile import parse_config, read_config
+from pipeline.simulate.faults import faults_table
 
 DOCS = ROOT / "docs"
 
@@ -19,6 +20,10 @@ DOCS = ROOT / "docs"
 def test_the_list_of_keys_is_that_of_the_models() -> None:
     page = runpy.run_path(str(ROOT / "scripts" / "schemas.py"))["configuration_page"]()
     assert (DOCS / "configuration.md").read_text() == page, "run `make schemas`"
+
+
+def test_the_list_of_faults_is_that_of_the_simulated_cameras() -> None:
+    assert faults_table() in (DOCS / "simulate.md").read_text()
 
 
 def test_the_readmes_configuration_is_valid() -> None:

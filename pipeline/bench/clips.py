@@ -27,7 +27,8 @@ from pipeline.detectors import load_detector
 from pipeline.protocols import Detector
 from pipeline.sources import open_source
 from pipeline.types import Event, EventType, Frame, LoggedLook, Severity, State
-from pipeline.workers.analysis import Analysis, Pace
+from pipeline.workers.analysis import Analysis
+from pipeline.workers.choosing import Pacer
 from pipeline.workers.drawing import NICENESS
 from pipeline.workers.keeping import logged
 
@@ -82,7 +83,7 @@ def draw(raw: Path, made: Cut, out: Path) -> None:
 
 def _keep(config: Config, detector: Detector, folder: Path, seconds: float) -> list[LoggedLook]:
     analysis = Analysis(config, CAMERA, detector)
-    pace = Pace(config.cameras[CAMERA].detect.fps)
+    pace = Pacer(config.cameras[CAMERA].detect.fps)
     writer, log = SegmentWriter(folder), TrackLog(folder)
     writer.start()
     looks: list[LoggedLook] = []

@@ -17,7 +17,8 @@ from pipeline.detectors import load_detector
 from pipeline.protocols import Detector
 from pipeline.sources import open_source
 from pipeline.types import Frame
-from pipeline.workers.analysis import Analysis, Pace
+from pipeline.workers.analysis import Analysis
+from pipeline.workers.choosing import Pacer
 
 CAMERA = "film"
 STAGES = ("decode", "detect", "track", "rules")
@@ -83,7 +84,7 @@ def figures(spent: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]
 def _run(config: Config, detector: Detector, spent: dict[str, list[float]], frames: int) -> int:
     camera = config.cameras[CAMERA]
     analysis = Analysis(config, CAMERA, detector)
-    pace = Pace(camera.detect.fps)
+    pace = Pacer(camera.detect.fps)
     done = 0
     with closing(open_source(CAMERA, camera.address())) as source:
         stream = source.frames()

@@ -21,7 +21,7 @@ HOMES = {
     "demo": "demo",
     "init": "cameras",
     "check": "cameras",
-    "simulate": "cameras",
+    "simulate": "simulate",
     "subscribe": "events",
     "review": "review",
     "clip": "review",

@@ -48,6 +48,20 @@ def clips(
     typer.echo(json.dumps(measured, indent=2))
 
 
+@bench.command()
+def faults(
+    limit: Annotated[float, typer.Option(min=1, help="Time limits of the cameras, in s.")] = 2.0,
+    hold: Annotated[float, typer.Option(min=5, help="Each fault lasts so many seconds.")] = 20.0,
+    only: Annotated[list[str] | None, typer.Option(help="Only this fault; repeatable.")] = None,
+    markdown: Annotated[bool, typer.Option(help="Print a table instead of JSON.")] = False,
+) -> None:
+    """What each fault of a camera costs: seconds to notice and to recover, what is lost."""
+    from pipeline.bench.faults import measure_faults, table
+
+    measured = measure_faults(limit_s=limit, hold_s=hold, only=only or ())
+    typer.echo(table(measured) if markdown else json.dumps(measured, indent=2))
+
+
 def _film() -> Path:
     from pipeline.cli.cameras import cache_folder
     from pipeline.simulate.film import demo_film

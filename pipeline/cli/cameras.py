@@ -1,12 +1,9 @@
-"""`vigil init`, `check` and `simulate`: cameras before they are watched."""
+"""`vigil init` and `check`: cameras before they are watched."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
@@ -105,50 +102,6 @@ def check(
         problems |= found.error is not None
     if problems:
         raise typer.Exit(1)
-
-
-@app.command()
-def simulate(
-    films: Annotated[list[Path], typer.Argument(help="Films to serve.", metavar="FILM...")],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8554,
-    start: Annotated[float, typer.Option(help="Second of the films to begin at.", min=0)] = 0.0,
-    loop: Annotated[bool, typer.Option(help="Begin anew at the end.")] = True,
-    user: Annotated[str | None, typer.Option(help="User name that clients must give.")] = None,
-) -> None:
-    """Serve films as RTSP cameras, one address each, until Ctrl-C.
-
-    With --user, the password is taken from VIGIL_SIMULATE_PASSWORD.
-    """
-    from pipeline.simulate import Account, names_of, serve
-
-    account = None
-    if user is not None:
-        password = os.environ.get("VIGIL_SIMULATE_PASSWORD")
-        if not password:
-            raise ConfigError("--user needs a password in VIGIL_SIMULATE_PASSWORD.")
-        account = Account(user, password)
-    stop = threading.Event()
-    try:
-        serve(
-            names_of(films),
-            cache_folder() / "simulate",
-            stop=stop,
-            host=host,
-            port=port,
-            start_s=start,
-            loop=loop,
-            account=account,
-            on_ready=_show,
-            progress=lambda text: typer.echo(text, err=True),
-        )
-    except KeyboardInterrupt:
-        stop.set()
-
-
-def _show(addresses: Mapping[str, str]) -> None:
-    for url in addresses.values():
-        typer.echo(url)
 
 
 def cache_folder() -> Path:

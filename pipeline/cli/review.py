@@ -73,7 +73,10 @@ def clip(
         Path | None, typer.Option(help="The streams.yaml whose events they are.")
     ] = None,
 ) -> None:
-    """Save an event's clip as an MP4 file."""
+    """Save an event's clip as an MP4 file.
+
+    That of a camera with privacy masks shows what they hide, unless it is the annotated one.
+    """
     folder = data_folder(data, config)
     with Store.open(folder) as store:
         found = _found(store, event)
@@ -93,6 +96,11 @@ def clip(
             f"{out} cannot be written ({error.strerror}); name another file."
         ) from None
     sys.stderr.write(f"{out}: {wanted.duration_s:.1f} s, {found.rule_reason}\n")
+    if wanted.restricted:
+        sys.stderr.write(
+            "This clip shows what the camera's privacy masks hide; --annotated saves one that "
+            "does not.\n"
+        )
 
 
 def data_folder(named: Path | None, config: Path | None) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +19,11 @@ import numpy as np
 from pipeline.clips.bar import Bar
 from pipeline.clips.cut import Cut
 from pipeline.clips.moments import Moments
+from pipeline.clips.output import new_output
 from pipeline.clips.pictures import bgr, within
 from pipeline.clips.tracks import Tracks
 from pipeline.errors import ClipError
+from pipeline.masking import Masks
 from pipeline.types import ClipReason, Event, Image, LoggedTrack, Size, Zone
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ def annotate(
     should_stop: Callable[[], bool],
     most_height: int = MOST_HEIGHT,
 ) -> Drawn | None:
-    """Draw a raw clip's annotated one, in H.264 with the very times of its pictures.
+    """Draw a raw clip's annotated one, in H.264 with the very times of its pictures; what lies in
+    the masks of `cut` is black in it.
 
     `should_stop` is asked at each picture; None when it stopped the drawing, and then there is no
     file. Times are shown in `tz`.
@@ -98,11 +101,12 @@ def _annotate(
     size = within(cut.size, MOST_WIDTH, most_height)
     bar = Bar(size[0], f"{event.camera_name}: {event.rule_reason}", size[1])
     pen = _Pen(size, event, zones)
+    masks = Masks(cut.masks)
     tracks = Tracks(cut.looks)
     moments = Moments(cut, event)
     with (
         av.open(f"file:{raw}") as source,
-        av.open(str(out), "w", format="mp4", options={"movflags": "faststart"}) as target,
+        new_output(out) as target,
     ):
         video = source.streams.video[0]
         video.codec_context.thread_count = 1
@@ -118,9 +122,9 @@ def _annotate(
             seconds = frame.time or 0.0
             start = seconds if start is None else start
             t = seconds - start
-            image = pen.draw(bgr(frame, size), tracks.at(t))
+            image = pen.draw(bgr(frame, size, masks), tracks.at(t))
             moments.saw(t, image)
-            local = (cut.start + timedelta(seconds=t)).astimezone(tz)
+            local = cut.moment(t).astimezone(tz)
             picture = np.vstack([image, bar.image(f"{local:%Y-%m-%d %H:%M:%S}")])
             encoded = av.VideoFrame.from_ndarray(picture, format="bgr24")
             last = max(round(t / _TIME_BASE), last + 1)

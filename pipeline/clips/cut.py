@@ -5,19 +5,29 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import AwareDatetime
 
+from pipeline.clips.output import new_output
 from pipeline.clips.piece import Piece
 from pipeline.encoded import add_stream, opened
 from pipeline.errors import ClipError
-from pipeline.types import ClipReason, EncodedPacket, EncodedStream, LoggedTrack, Size, Wire
+from pipeline.types import (
+    ClipReason,
+    EncodedPacket,
+    EncodedStream,
+    LoggedTrack,
+    Polygon,
+    Size,
+    Wire,
+)
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -39,11 +49,19 @@ class CutLook(Wire):
     tracks: tuple[LoggedTrack, ...]
 
 
+class Stretch(Wire):
+    """A part of a clip without a break: it begins `t` seconds into it, taken `at` that moment."""
+
+    t: float
+    at: AwareDatetime
+
+
 class Cut(Wire):
     """A raw clip; stored beside it, since its segments and track log are soon gone.
 
     `size` in pixels; `start` and `end` are when the first and last pictures were taken.
-    `transcoded` is true where the camera's packets could not be used as they were.
+    `transcoded` is true where the camera's packets could not be used as they were. What lies in
+    `masks` is in its pictures, and nobody may see it.
     """
 
     codec: str
@@ -53,13 +71,27 @@ class Cut(Wire):
     end: AwareDatetime
     transcoded: bool
     looks: tuple[CutLook, ...]
+    stretches: tuple[Stretch, ...] = ()
+    """What it is made of; breaks in a recording are shortened."""
+    masks: tuple[Polygon, ...] = ()
 
     def seconds(self, at: datetime) -> float:
         """Where in the clip a moment is, within its length."""
-        near = min(self.looks, key=lambda look: abs((look.at - at).total_seconds()), default=None)
-        # By the nearest look, since breaks in a recording are shortened.
-        base, offset = (self.start, 0.0) if near is None else (near.at, near.t)
-        return min(max(0.0, offset + (at - base).total_seconds()), self.duration_s)
+        begun = [stretch for stretch in self._stretches() if stretch.at <= at]
+        if not begun:
+            return 0.0
+        following = [stretch.t for stretch in self._stretches()[len(begun) :]]
+        t = begun[-1].t + (at - begun[-1].at).total_seconds()
+        return min([t, self.duration_s, *following])
+
+    def moment(self, t: float) -> datetime:
+        """When the picture was taken that is shown `t` seconds into the clip."""
+        begun = [stretch for stretch in self._stretches() if stretch.t <= t]
+        last = begun[-1] if begun else self._stretches()[0]
+        return last.at + timedelta(seconds=t - last.t)
+
+    def _stretches(self) -> tuple[Stretch, ...]:
+        return self.stretches or (Stretch(t=0.0, at=self.start),)
 
 
 def cut(
@@ -79,9 +111,7 @@ def cut(
             "No video of that time was kept; was the camera away?", ClipReason.NOT_RECORDED
         )
     pieces = [replace(one, read=partial(_watched, one.read, should_stop)) for one in pieces]
-    first = pieces[0].stream
-    alike = all(_alike(piece.stream, first) for piece in pieces)
-    copied = alike and (first.codec, first.pixel_format or "yuv420p") in _PLAYED
+    copied = copyable(pieces)
     try:
         with _writing(out) as container:
             made = _copy(container, pieces) if copied else _transcode(container, pieces)
@@ -102,7 +132,15 @@ def cut(
         end=made.last,
         transcoded=not copied,
         looks=tuple(made.looks),
+        stretches=tuple(made.stretches),
     )
+
+
+def copyable(pieces: Sequence[Piece]) -> bool:
+    """Whether a clip of these takes their packets as they are, and no time."""
+    first = pieces[0].stream
+    alike = all(_alike(piece.stream, first) for piece in pieces)
+    return alike and (first.codec, first.pixel_format or "yuv420p") in _PLAYED
 
 
 class _Stopped(Exception):
@@ -124,7 +162,7 @@ def _writing(out: Path) -> Iterator[OutputContainer]:
     import av
 
     try:
-        with av.open(str(out), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        with new_output(out) as container:
             yield container
     except (av.FFmpegError, OSError) as error:
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
@@ -154,7 +192,8 @@ class _Made:
     """What was written so far; `end` in seconds of the clip."""
 
     size: Size
-    looks: list[CutLook]
+    looks: list[CutLook] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
     end: float = 0.0
     first: datetime | None = None
     last: datetime | None = None
@@ -163,10 +202,21 @@ class _Made:
         self.first = at if self.first is None else self.first
         self.last = at if self.last is None else max(self.last, at)
 
-    def place(self, piece: Piece, origin: float, offset: float) -> None:
-        """Take over the looks of a piece whose time `origin` is the clip's `offset`."""
+    def place(self, piece: Piece, shown: list[tuple[float, float]]) -> None:
+        """Take over the looks of a piece, in whose pictures, captured at the first of each of
+        `shown`, the clip is at the second.
+
+        By when pictures were captured, and not by their presentation times: those of the camera's
+        other stream, which was looked at, are another clock's.
+        """
+        if not shown:
+            return
+        moments, seconds = (np.array(column) for column in zip(*sorted(shown), strict=True))
         for look in piece.looks:
-            t = look.time - origin + offset
+            at = look.captured_at.timestamp()
+            # Before the first and after the last one time goes on as it does.
+            outside = min(at - moments[0], 0.0) + max(at - moments[-1], 0.0)
+            t = float(np.interp(at, moments, seconds)) + outside
             if -1e-3 <= t <= self.end + _LAST_S:
                 self.looks.append(
                     CutLook(t=round(max(0.0, t), 4), at=look.captured_at, tracks=look.tracks)
@@ -178,17 +228,18 @@ def _copy(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
 
     stream = pieces[0].stream
     out = add_stream(container, stream)
-    made = _Made(stream.size, [])
+    made = _Made(stream.size)
     last_dts: int | None = None
     for piece in pieces:
         base: int | None = None
         offset = made.end
         shift = round(offset / stream.time_base)
-        origin = 0.0
+        shown: list[tuple[float, float]] = []
         for packet in piece.read():
             pts, dts = _ticks(packet)
             if base is None:
-                base, origin = pts, packet.time
+                base = pts
+                made.stretches.append(Stretch(t=round(offset, 4), at=packet.captured_at))
             muxed = av.Packet(packet.data)
             muxed.pts, muxed.dts = pts - base + shift, dts - base + shift
             if last_dts is not None and muxed.dts <= last_dts:
@@ -199,10 +250,12 @@ def _copy(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
             muxed.duration = round(_LAST_S / stream.time_base)
             muxed.time_base, muxed.stream = stream.time_base, out
             muxed.is_keyframe = packet.keyframe
-            made.end = max(made.end, float(muxed.pts * stream.time_base) + _LAST_S)
+            t = float(muxed.pts * stream.time_base)
+            shown.append((packet.captured_at.timestamp(), t))
+            made.end = max(made.end, t + _LAST_S)
             made.saw(packet.captured_at)
             container.mux(muxed)
-        made.place(piece, origin, offset)
+        made.place(piece, shown)
     return made
 
 
@@ -219,21 +272,25 @@ def _transcode(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
     out.width, out.height, out.pix_fmt = width, height, "yuv420p"
     out.codec_context.time_base = _TIME_BASE
     out.codec_context.thread_count = 1
-    made = _Made((width, height), [])
+    made = _Made((width, height))
     last = -1
     for piece in pieces:
         offset, origin = made.end, None
+        shown: list[tuple[float, float]] = []
         for frame, seconds, at in _decoded(piece):
             if origin is None:
                 origin = seconds
+                made.stretches.append(Stretch(t=round(offset, 4), at=at))
             pts = max(round((seconds - origin + offset) / _TIME_BASE), last + 1)
             last = pts
             picture = frame.reformat(width=width, height=height, format="yuv420p")
             picture.pts, picture.time_base = pts, _TIME_BASE
-            made.end = float(pts * _TIME_BASE) + _LAST_S
+            t = float(pts * _TIME_BASE)
+            shown.append((at.timestamp(), t))
+            made.end = t + _LAST_S
             made.saw(at)
             container.mux(out.encode(picture))
-        made.place(piece, origin or 0.0, offset)
+        made.place(piece, shown)
     container.mux(out.encode(None))
     return made
 

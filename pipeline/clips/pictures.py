@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.errors import ClipError
+from pipeline.masking import Masks
 from pipeline.types import ClipReason, Image, Size
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 POSTER_WIDTH = 640
+NONE = Masks()
 
 
-def poster(raw: Path, seconds: float) -> Image:
+def poster(raw: Path, seconds: float, masks: Masks = NONE) -> Image:
     """The picture `seconds` into a clip, at most 640 pixels wide (uint8, height x width x 3, BGR).
 
     Raises:
@@ -39,13 +41,13 @@ def poster(raw: Path, seconds: float) -> Image:
     if found is None:
         raise ClipError("No picture of the clip can be decoded.", ClipReason.UNPLAYABLE)
     width, height = within((found.width, found.height), POSTER_WIDTH, found.height)
-    return bgr(found, (width, height))
+    return bgr(found, (width, height), masks)
 
 
-def bgr(frame: VideoFrame, size: Size) -> Image:
-    """A decoded picture scaled to `size` (uint8, height x width x 3, BGR)."""
+def bgr(frame: VideoFrame, size: Size, masks: Masks = NONE) -> Image:
+    """A decoded picture scaled to `size` (uint8, height x width x 3, BGR), black in the masks."""
     image: Any = frame.reformat(width=size[0], height=size[1]).to_ndarray(format="bgr24")
-    return np.asarray(image, np.uint8)
+    return masks.over(np.asarray(image, np.uint8), (frame.width, frame.height))
 
 
 def within(size: Size, width: int, height: int) -> Size:

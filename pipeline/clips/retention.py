@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,8 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.clips.footage import Footage, Segment
-from pipeline.clips.naming import stamped
+from pipeline.clips.naming import begun
 from pipeline.clips.tracklog import FILE_S
+from pipeline.clock import HostClock
 from pipeline.config import Config, LoiterRule, Record
 from pipeline.errors import StoreError
 from pipeline.media import EventMedia, LocalMedia
@@ -22,9 +24,12 @@ logger = logging.getLogger(__name__)
 LOOKBACK_S = 60.0
 """Video is kept for so long beyond what a clip that begins now would need."""
 FREE_UP_TO = 1.5
-"""Where the disk has too little room, this many times as much is made."""
+"""Where the disk has too little room, this many times as much is made of video."""
 BREATH = 1.2
-"""And room is made already when there is only this many times as much as there has to be."""
+"""And room is made of old video already when there is only this many times as much as there has to
+be. Finished events go only below that, and no more of them than helps."""
+STILL_S = 60.0
+"""A camera whose video has not grown for so long sends none for now."""
 GB, MB = 1e9, 1e6
 
 
@@ -35,34 +40,49 @@ class Swept:
     segments: int = 0
     events: int = 0
     bytes: int = 0
+    problem: str | None = None
+    """Why there is too little room all the same, a sentence."""
 
 
 class Retention:
     """Removes from the video folder and the media what is kept no longer.
 
-    Video from `needed` on is never removed, nor the media of an event whose clip is not made.
+    Video from `needed` on is never removed, nor the media of an unfinished event.
     `free` tells how many bytes the disk of a folder has left.
     """
 
     def __init__(
-        self, config: Config, media: LocalMedia, free: Callable[[Path], int] | None = None
+        self,
+        config: Config,
+        media: LocalMedia,
+        free: Callable[[Path], int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._media = config, media
         self._free = free or (lambda path: shutil.disk_usage(path).free)
+        self._clock = clock
         self._footage: dict[str, Footage] = {}
+        self._grown: dict[str, tuple[datetime | None, float]] = {}
+        self._problem: str | None = None
 
     def sweep(
-        self, now: datetime, needed: Mapping[str, datetime], unfinished: frozenset[str]
+        self,
+        now: datetime,
+        needed: Mapping[str, datetime],
+        unfinished: frozenset[str],
+        clock: HostClock | None = None,
     ) -> Swept:
         """Remove what is due at `now`.
 
         Args:
             needed: camera -> the earliest moment of its video that an unfinished clip needs.
-            unfinished: the ids of the events whose clips are not made.
+            unfinished: the ids of the events of whose media something is still to be made.
+            clock: how the host's clock is set, by which all moments are taken.
         """
-        segments, removed = self._video(now, needed)
+        segments, removed = self._video(now, needed, clock)
         events = self._events(now, unfinished)
-        return Swept(len(segments), len(events), removed + sum(event.bytes for event in events))
+        size = removed + sum(event.bytes for event in events)
+        return Swept(len(segments), len(events), size, self._problem)
 
     def video_waits(self) -> bool:
         """Whether the disk has too little room for video at present."""
@@ -70,34 +90,44 @@ class Retention:
         floor = self._config.storage.free_mb * MB
         return folder.is_dir() and self._free(folder) < floor
 
-    def _video(self, now: datetime, needed: Mapping[str, datetime]) -> tuple[list[Segment], int]:
+    def _video(
+        self, now: datetime, needed: Mapping[str, datetime], clock: HostClock | None
+    ) -> tuple[list[Segment], int]:
         """Remove segments: the outdated, then the oldest until size and disk are right."""
         root = self._config.video_folder
         folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
         self._footage = {
             path.name: self._footage.get(path.name) or Footage(path) for path in folders
         }
-        spare: list[tuple[Segment, Footage]] = []
+        spare: list[tuple[Segment, Footage, bool]] = []
         gone: list[tuple[Segment, Footage]] = []
         found: list[tuple[Footage, list[Segment]]] = []
         total = 0
         for camera, footage in self._footage.items():
-            keep_from = now - self._age(camera)
+            reached = self._reached(camera, footage, now, clock)
+            keep_from, reach = reached - self._age(camera), reached - self._reach(camera)
             pinned = needed.get(camera)
-            segments = footage.segments()
+            segments = footage.segments(clock)
             found.append((footage, segments))
             total += sum(segment.bytes for segment in segments)
             # The newest may be being written.
             for segment in segments[:-1]:
                 if pinned is not None and segment.end >= pinned:
                     continue
-                (gone if segment.end < keep_from else spare).append((segment, footage))
+                if segment.end < keep_from:
+                    gone.append((segment, footage))
+                else:
+                    spare.append((segment, footage, segment.end >= reach))
         total -= sum(segment.bytes for segment, _ in gone)
-        lack = self._lack(root) if folders else 0.0
+        free = self._free(root) if folders else 0
+        floor = self._config.storage.free_mb * MB
+        lack = floor * FREE_UP_TO - free if folders and free < floor * BREATH else 0.0
         lack -= sum(segment.bytes for segment, _ in gone)
-        for segment, footage in sorted(spare, key=lambda pair: pair[0].start):
-            if total <= self._config.storage.video_gb * GB and lack <= 0:
-                break
+        for segment, footage, recent in sorted(spare, key=lambda found: found[0].start):
+            # The next clip's beginning goes only where no video is kept any more.
+            lacking = lack > 0 and (free < floor or not recent)
+            if total <= self._config.storage.video_gb * GB and not lacking:
+                continue
             gone.append((segment, footage))
             total -= segment.bytes
             lack -= segment.bytes
@@ -105,15 +135,31 @@ class Retention:
             _quietly(partial(footage.remove, segment))
         removed = {segment.path for segment, _ in gone}
         for footage, segments in found:
-            _remove_logs(footage, [s for s in segments if s.path not in removed][:1])
+            _remove_logs(footage, [s for s in segments if s.path not in removed][:1], clock)
         return [segment for segment, _ in gone], sum(segment.bytes for segment, _ in gone)
+
+    def _reached(
+        self, camera: str, footage: Footage, now: datetime, clock: HostClock | None
+    ) -> datetime:
+        """What `now` is for a camera's video: a film that is read slowly lags behind."""
+        until, since = footage.until(clock), self._clock()
+        known = self._grown.get(camera)
+        if known is None or known[0] != until:
+            self._grown[camera] = known = (until, since)
+        stands = since - known[1] >= STILL_S
+        return now if until is None or stands else min(now, until)
 
     def _age(self, camera: str) -> timedelta:
         """How long video is kept that no event needs."""
         settings = self._config.cameras.get(camera)
+        if settings is not None and settings.record.continuous:
+            return timedelta(hours=settings.record.keep_hours)
+        return timedelta(seconds=LOOKBACK_S) + self._reach(camera)
+
+    def _reach(self, camera: str) -> timedelta:
+        """How far back a clip may begin that is wanted now."""
+        settings = self._config.cameras.get(camera)
         record = Record() if settings is None else settings.record
-        if settings is not None and record.continuous:
-            return timedelta(hours=record.keep_hours)
         # A rule that waits finds what began so long ago.
         waits = [
             rule.seconds
@@ -121,20 +167,25 @@ class Retention:
             if isinstance(rule, LoiterRule)
         ]
         reach = min(max(waits, default=0.0), record.longest_s / 2)
-        return timedelta(seconds=LOOKBACK_S + record.pre_roll_s + reach)
-
-    def _lack(self, folder: Path) -> float:
-        """How many bytes are to be made free on a folder's disk; none or less if it has room."""
-        floor = self._config.storage.free_mb * MB
-        free = self._free(folder)
-        return floor * FREE_UP_TO - free if free < floor * BREATH else 0.0
+        return timedelta(seconds=record.pre_roll_s + reach)
 
     def _events(self, now: datetime, unfinished: frozenset[str]) -> list[EventMedia]:
         """Remove the media of the oldest events until age, size and disk are right."""
         storage = self._config.storage
         media = self._media.events()
         total = sum(event.bytes for event in media)
-        lack = self._lack(self._config.data)
+        floor, free = storage.free_mb * MB, self._free(self._config.data)
+        lack = max(0.0, floor - free)
+        spare = sum(event.bytes for event in media if event.event_id not in unfinished)
+        self._problem = None
+        if lack > spare:
+            # Somebody else has filled the disk: to remove what is there would not help.
+            lack = 0.0
+            self._problem = (
+                f"The disk of {self._config.data} has {free / MB:.0f} MB free and needs "
+                f"{storage.free_mb:.0f}, and there is nothing of vigil's to remove that would "
+                "help; free some space on it."
+            )
         oldest = now - timedelta(days=storage.media_days)
         gone = []
         for event in media:
@@ -153,13 +204,13 @@ class Retention:
         return gone
 
 
-def _remove_logs(footage: Footage, oldest: Sequence[Segment]) -> None:
+def _remove_logs(footage: Footage, oldest: Sequence[Segment], clock: HostClock | None) -> None:
     """Remove the track logs of before the oldest segment, or all where there is none."""
-    logs = footage.track_logs()
+    logs = footage.track_logs(clock)
     # The newest may be being written.
     for path in logs[:-1]:
-        begun = stamped(path.name)
-        over = None if begun is None else begun + timedelta(seconds=FILE_S)
+        first = begun(path.name)
+        over = None if first is None else first.on(clock) + timedelta(seconds=FILE_S)
         if over is not None and (not oldest or over < oldest[0].start):
             _quietly(partial(path.unlink, missing_ok=True))
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from pipeline.clips.naming import INDEX, stamp
+from pipeline.clips.naming import INDEX, file_name
+from pipeline.clips.output import Output
 from pipeline.encoded import add_stream
 from pipeline.types import EncodedPacket, EncodedStream
-
-if TYPE_CHECKING:
-    from av.container import OutputContainer
 
 FRAGMENT_S = 0.5
 """What is written can be read so soon, whatever the distance of keyframes."""
@@ -26,26 +25,24 @@ class Segment:
     def __init__(
         self, folder: Path, recording: str, stream: EncodedStream, first: EncodedPacket
     ) -> None:
-        import av
-
         self.stream = stream
         self.first_time = first.time
         self._ticks = _Ticks(stream, first)
         mp4 = stream.codec in _MP4
-        name = f"{stamp(first.captured_at)}-{recording}"
+        name = file_name(first.captured_at, first.monotonic, recording)
         self._path = folder / f"{name}{'.mp4' if mp4 else '.mkv'}"
-        self._container: OutputContainer = av.open(
-            str(self._path),
-            "w",
-            format="mp4" if mp4 else "matroska",
-            options=_mp4_options(stream) if mp4 else _MKV_OPTIONS,
+        self._output = Output(
+            self._path,
+            "mp4" if mp4 else "matroska",
+            _mp4_options(stream) if mp4 else _MKV_OPTIONS,
         )
+        index = folder / f"{name}{INDEX}"
         self._index: TextIO | None = None
         self._unread: list[str] = []
         self._size = 0
         try:
-            self._out = add_stream(self._container, stream)
-            self._index = (folder / f"{name}{INDEX}").open("w", encoding="utf-8")
+            self._out = add_stream(self._output.container, stream)
+            self._index = index.open("w", encoding="utf-8")
             base = stream.time_base
             header = {
                 "format": 1,
@@ -54,8 +51,13 @@ class Segment:
                 "time_base": [base.numerator, base.denominator],
             }
             self._index.write(json.dumps(header) + "\n")
+            self._index.flush()
         except BaseException:
-            self.close()
+            # Nothing was written that anybody could want.
+            for path in (self._path, index):
+                path.unlink(missing_ok=True)
+            with suppress(Exception):
+                self.close()
             raise
 
     def add(self, packet: EncodedPacket) -> None:
@@ -68,26 +70,27 @@ class Segment:
             muxed.duration = packet.duration
         muxed.time_base, muxed.stream = self.stream.time_base, self._out
         muxed.is_keyframe = packet.keyframe
-        self._container.mux(muxed)
+        self._output.container.mux(muxed)
         size = self._path.stat().st_size
         if size > self._size:
             # A fragment was written, of all packets before this one.
             self._size = size
             self._tell()
         at = packet.captured_at.timestamp()
-        line = [round(packet.time, 6), at, pts, dts, int(packet.keyframe)]
+        line = [round(packet.time, 6), at, pts, dts, int(packet.keyframe), packet.monotonic]
         self._unread.append(json.dumps(line, separators=(",", ":")))
 
     def close(self) -> None:
         try:
-            self._container.close()
+            self._output.close()
             self._tell()
         finally:
             if self._index is not None:
                 self._index.close()
 
     def _tell(self) -> None:
-        assert self._index is not None
+        if self._index is None:
+            return
         if self._unread:
             self._index.write("\n".join(self._unread) + "\n")
             self._unread.clear()

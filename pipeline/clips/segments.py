@@ -29,6 +29,8 @@ QUEUED_PACKETS = 2_000
 """More does not wait for a slow disk."""
 LOOK_AGAIN_S = 1.0
 """How often it is looked whether the disk has room."""
+SELDOM_S = 30.0
+"""And at least so often, where it fails again and again."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -40,8 +42,8 @@ class SegmentWriter:
 
     A thread of its own writes, so that a slow disk holds up nobody; what it cannot take is dropped
     up to the next keyframe and counted in `dropped`: `segment_queue` (the disk is too slow),
-    `disk_full`, `disk_error`. While less than `free_bytes` of the disk are free nothing is kept,
-    and `problem` says so.
+    `disk_full`, `disk_error`, `before_keyframe` (after a break nothing can be decoded before it).
+    While less than `free_bytes` of the disk are free nothing is kept, and `problem` says so.
     """
 
     def __init__(
@@ -69,6 +71,8 @@ class SegmentWriter:
         self._recording = ""
         self._look_at = 0.0
         self._cause = ""
+        self._waiting = False
+        self._failures = 0
 
     def start(self) -> None:
         self._thread.start()
@@ -125,7 +129,9 @@ class SegmentWriter:
             self.dropped[self._cause] += 1
             return
         segment = self._segment
-        if segment is not None and (packet.discontinuity or segment.stream is not stream):
+        # A jump of the times alone, in the middle of a group of pictures, breaks nothing here.
+        broken = packet.discontinuity and packet.keyframe
+        if segment is not None and (broken or segment.stream is not stream):
             self._end()
             segment = None
         elif (
@@ -137,28 +143,30 @@ class SegmentWriter:
             segment = None
         if segment is None:
             if not packet.keyframe:
+                self.dropped["before_keyframe"] += 1
                 return
             self._recording = self._recording or uuid4().hex[:8]
             segment = self._segment = Segment(self._folder, self._recording, stream, packet)
         segment.add(packet)
+        if self.problem is not None:
+            logger.info("Camera %s: video is kept again.", self._folder.name)
+            self.problem, self._failures = None, 0
 
     def _paused(self) -> bool:
         """Whether nothing is kept now, since the disk has no room or has just failed."""
         now = self._clock()
         if now < self._look_at:
-            return self.problem is not None
-        self._look_at = now + LOOK_AGAIN_S
+            return self._waiting
+        self._look_at, self._waiting = now + LOOK_AGAIN_S, False
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._free(self._folder) < self._free_bytes:
             self._pause("disk_full", "is nearly full")
-            return True
-        if self.problem is not None:
-            logger.info("Camera %s: video is kept again.", self._folder.name)
-            self.problem = None
-        return False
+        return self._waiting
 
     def _failed(self, error: Exception) -> None:
-        self._look_at = self._clock() + LOOK_AGAIN_S
+        # A disk that says it has room and takes nothing is asked ever more seldom.
+        self._look_at = self._clock() + min(LOOK_AGAIN_S * 2.0**self._failures, SELDOM_S)
+        self._failures = min(self._failures + 1, 10)
         if getattr(error, "errno", None) in _FULL:
             self._pause("disk_full", "is full")
         else:
@@ -167,7 +175,7 @@ class SegmentWriter:
 
     def _pause(self, cause: str, how: str) -> None:
         self._end()
-        self._cause = cause
+        self._cause, self._waiting = cause, True
         problem = (
             f"No video is kept: the disk of {self._folder} {how}; free some space on it."
             if cause == "disk_full"

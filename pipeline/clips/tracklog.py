@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
-from pipeline.clips.naming import TRACKS, listed, stamp, stamped
+from pipeline.clips.naming import TRACKS, begun, file_name, listed
+from pipeline.clock import HostClock
 from pipeline.types import LoggedLook, LoggedTrack
 
 logger = logging.getLogger(__name__)
@@ -27,14 +28,13 @@ class TrackLog:
         self.dropped: Counter[str] = Counter()
         self._folder = folder
         self._file: TextIO | None = None
-        self._begun = datetime.min.replace(tzinfo=UTC)
+        self._begun = 0.0
 
     def append(self, look: LoggedLook) -> None:
         """Write a look; never raises."""
         try:
-            age_s = (look.captured_at - self._begun).total_seconds()
-            if self._file is None or not 0 <= age_s < FILE_S:
-                self._begin(look.captured_at)
+            if self._file is None or not 0 <= _moment(look) - self._begun < FILE_S:
+                self._begin(look)
             assert self._file is not None
             self._file.write(_line(look) + "\n")
         except OSError as error:
@@ -50,28 +50,32 @@ class TrackLog:
             except OSError:
                 self.dropped["track_log"] += 1
 
-    def _begin(self, at: datetime) -> None:
+    def _begin(self, look: LoggedLook) -> None:
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # By the line: another process reads along.
-        self._file = (self._folder / f"{stamp(at)}{TRACKS}").open("a", buffering=1)
-        self._begun = at
+        name = file_name(look.captured_at, look.monotonic)
+        self._file = (self._folder / f"{name}{TRACKS}").open("a", buffering=1)
+        self._begun = _moment(look)
 
 
-def read_looks(folder: Path, start: datetime, end: datetime) -> list[LoggedLook]:
-    """The looks between two moments, both included, in order of time."""
+def read_looks(
+    folder: Path, start: datetime, end: datetime, clock: HostClock | None = None
+) -> list[LoggedLook]:
+    """The looks between two moments, both included, in order of time; as `Footage.pieces`."""
     looks: list[LoggedLook] = []
     early = start - timedelta(seconds=FILE_S)
     for path in listed(folder, TRACKS):
-        begun = stamped(path.name)
-        if begun is None or not early <= begun <= end:
+        first = begun(path.name)
+        if first is None or first.elsewhere(clock) or not early <= first.on(clock) <= end:
             continue
+        same = clock if first.boot is not None else None
         try:
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             continue  # retention was quicker
         for line in lines:
-            look = _parsed(line)
+            look = _parsed(line, same)
             if look is not None and start <= look.captured_at <= end:
                 looks.append(look)
     return sorted(looks, key=lambda look: look.captured_at)
@@ -88,20 +92,30 @@ def _line(look: LoggedLook) -> str:
         for track in look.tracks
     ]
     at = look.captured_at.timestamp()
-    return json.dumps([round(look.time, 6), at, tracks], separators=(",", ":"))
+    values = [round(look.time, 6), at, tracks, look.monotonic]
+    return json.dumps(values, separators=(",", ":"))
 
 
-def _parsed(line: str) -> LoggedLook | None:
-    """A look; None of a line that a crash has torn."""
+def _moment(look: LoggedLook) -> float:
+    return look.captured_at.timestamp() if look.monotonic is None else look.monotonic
+
+
+def _parsed(line: str, clock: HostClock | None) -> LoggedLook | None:
+    """A look, its moment as the clock calls it; None of a line that a crash has torn."""
     try:
-        time, at, tracks = json.loads(line)
+        time, at, tracks, *since = json.loads(line)
+        monotonic: float | None = since[0] if since else None
+        captured_at = datetime.fromtimestamp(at, UTC)
+        if clock is not None and monotonic is not None:
+            captured_at = clock.at(monotonic)
         return LoggedLook(
             time,
-            datetime.fromtimestamp(at, UTC),
+            captured_at,
             tuple(
                 LoggedTrack(number, label, confidence, (x1, y1, x2, y2))
                 for number, label, confidence, x1, y1, x2, y2 in tracks
             ),
+            monotonic,
         )
     except (ValueError, TypeError):
         return None

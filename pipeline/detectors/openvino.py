@@ -12,6 +12,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import numpy as np
+
 from pipeline.config import Camera
 from pipeline.detectors import known_labels
 from pipeline.detectors.decode import decode, suppress
@@ -58,6 +60,7 @@ class OpenVinoDetector:
         self._requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(workers):
             self._requests.put(model.compiled.create_infer_request())
+        _use_once(self._requests)
         self._room = threading.BoundedSemaphore(capacity)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="detect")
 
@@ -182,6 +185,18 @@ def _compile(weights: Path, cache: Path | None) -> _Model:
             f"({_last_line(error)}); give another file"
         ) from error
     return _Model(compiled, tuple(names[index] for index in sorted(names)), streams)
+
+
+def _use_once(requests: SimpleQueue[Any]) -> None:
+    """Look at a small black picture, before several threads do.
+
+    OpenVINO (2026.4) makes tables of types when they are first asked for: two threads that ask at
+    once wait for each other, one of them with the interpreter's lock, and the process hangs.
+    """
+    request = requests.get()
+    request.infer({0: np.zeros((1, 64, 64, 3), np.uint8)}, share_inputs=True)
+    _ = request.get_output_tensor().data
+    requests.put(request)
 
 
 def _last_line(error: BaseException) -> str:

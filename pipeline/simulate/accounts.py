@@ -1,15 +1,26 @@
-"""Digest access authentication (RFC 2617, as RFC 2326 refers to it)."""
+"""Basic and digest access authentication (RFC 7617; RFC 2617, as RFC 2326 refers to it)."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
 
 REALM = "vigil"
 _PAIR = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,]+))')
+
+
+class Auth(StrEnum):
+    """How a client has to prove that it knows the password."""
+
+    DIGEST = "digest"
+    BASIC = "basic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +31,24 @@ class Account:
     password: str = field(repr=False)
 
 
+class Gate(Protocol):
+    """Asks one connection for an account."""
+
+    @property
+    def challenge(self) -> str:
+        """The value of WWW-Authenticate."""
+
+    def accepts(self, method: str, authorization: str) -> bool:
+        """Whether an Authorization header proves that the client knows the password."""
+
+
+def gate(account: Account, auth: Auth) -> Gate:
+    """What asks one connection for this account."""
+    return Digest(account) if auth is Auth.DIGEST else Basic(account)
+
+
 class Digest:
-    """Asks one connection for an account; its nonce is of no use on another one."""
+    """Its nonce is of no use on another connection."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -29,11 +56,9 @@ class Digest:
 
     @property
     def challenge(self) -> str:
-        """The value of WWW-Authenticate."""
         return f'Digest realm="{REALM}", nonce="{self._nonce}"'
 
     def accepts(self, method: str, authorization: str) -> bool:
-        """Whether an Authorization header proves that the client knows the password."""
         scheme, _, rest = authorization.partition(" ")
         if scheme.lower() != "digest":
             return False
@@ -45,6 +70,25 @@ class Digest:
         expected = _md5(f"{secret}:{self._nonce}:{request}")
         # bytes, because of text it compares only ASCII
         return hmac.compare_digest(expected.encode(), given.get("response", "").encode())
+
+
+class Basic:
+    """The password goes over the line as it is."""
+
+    challenge = f'Basic realm="{REALM}"'
+
+    def __init__(self, account: Account) -> None:
+        self._expected = f"{account.user}:{account.password}".encode()
+
+    def accepts(self, method: str, authorization: str) -> bool:
+        scheme, _, rest = authorization.partition(" ")
+        if scheme.lower() != "basic":
+            return False
+        try:
+            given = base64.b64decode(rest.strip(), validate=True)
+        except (binascii.Error, ValueError):
+            return False
+        return hmac.compare_digest(self._expected, given)
 
 
 def _md5(text: str) -> str:

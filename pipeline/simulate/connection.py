@@ -1,70 +1,47 @@
-"""One client of the simulated cameras: its RTSP requests (RFC 2326) and its stream.
-
-Only RTP within the RTSP connection itself (interleaved TCP) is offered, as Vigil uses it.
-No RTCP sender reports are sent: where the film begins anew its times leap, and a report would
-have to disown those before it.
-"""
+"""One client of the simulated cameras: its RTSP requests (RFC 2326) and its stream."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterator, Mapping
+import socket
+import struct
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import FilmError
-from pipeline.simulate.accounts import Account, Digest
-from pipeline.simulate.reel import AccessUnit, Reel
-from pipeline.simulate.rtp import CLOCK_HZ, Packetiser, session_description
+from pipeline.simulate.accounts import Account, Auth, gate
+from pipeline.simulate.camera import Camera
+from pipeline.simulate.faults import Fault, FaultKind
+from pipeline.simulate.messages import METHODS, TRACK, BadRequest, Request, answer, read_request
+from pipeline.simulate.playing import Ending, Player
+from pipeline.simulate.reports import CameraClock
+from pipeline.simulate.rtp import session_description
+from pipeline.simulate.transports import SLOW_S, Carrier, carrier
 
 logger = logging.getLogger(__name__)
 
-HEADER_BYTES = 16 * 1024
-"""A longer request ends the connection."""
-_BODY_BYTES = 64 * 1024
 _IDLE_S = 30.0
 """A client that neither plays nor asks anything for so long is cut off."""
-_SLOW_S = 5.0
-"""A client that is so far behind with reading is cut off."""
+_SESSION_S = 60
+"""A session that only requests keep alive ends after so many seconds without one."""
 _BUFFER_BYTES = 512 * 1024
-SEAM_S = 10.0
-"""By so much the presentation times leap where the film begins anew."""
-
-_REASONS = {
-    200: "OK",
-    400: "Bad Request",
-    401: "Unauthorized",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    454: "Session Not Found",
-    455: "Method Not Valid in This State",
-    461: "Unsupported Transport",
-}
-_METHODS = "OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
+_RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """What is served: films by name, from `start_s` on, over and over if `loop`."""
+    """What is served, and how."""
 
-    reels: Mapping[str, Reel]
-    start_s: float
+    cameras: Mapping[str, Camera]
+    clock: CameraClock
     loop: bool
     account: Account | None
-
-
-class Request(NamedTuple):
-    method: str
-    url: str
-    headers: Mapping[str, str]
-
-
-class BadRequest(Exception):
-    """What the client sends is not RTSP; the connection is of no further use."""
+    auth: Auth
+    sender_reports: bool
 
 
 class Connection:
@@ -76,10 +53,10 @@ class Connection:
         self._showing = showing
         self._reader = reader
         self._writer = writer
-        self._digest = Digest(showing.account) if showing.account else None
+        self._gate = gate(showing.account, showing.auth) if showing.account else None
         self._session = secrets.token_hex(8)
-        self._reel: Reel | None = None
-        self._channel = 0
+        self._camera: Camera | None = None
+        self._carrier: Carrier | None = None
         self._playing: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
@@ -91,161 +68,146 @@ class Connection:
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             logger.debug("a client of the simulated cameras has gone")
         except (BadRequest, asyncio.LimitOverrunError, UnicodeError, ValueError):
-            self._answer("0", 400)
+            self._writer.write(answer("0", 400))
         finally:
             if self._playing is not None:
                 self._playing.cancel()
                 await asyncio.gather(self._playing, return_exceptions=True)
+            if self._carrier is not None:
+                self._carrier.close()
             await self._hang_up()
 
     async def _hang_up(self) -> None:
         """Close once the client has read all of it, or without, where it does not read."""
         self._writer.close()
         with suppress(OSError):
-            async with asyncio.timeout(_SLOW_S):
+            async with asyncio.timeout(SLOW_S):
                 await self._writer.wait_closed()
+        self._writer.transport.abort()
+
+    def _reset(self) -> None:
+        """End the connection as a machine does that has just lost all of its own."""
+        with suppress(OSError):
+            connection = self._writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
         self._writer.transport.abort()
 
     async def _one_request(self) -> bool:
         """Read and answer one request; False when it was the last one."""
-        # while the stream plays, its being read is the sign of life
-        async with asyncio.timeout(None if self._playing else _IDLE_S):
-            request = await self._read()
+        async with asyncio.timeout(self._patience_s()):
+            request = await read_request(self._reader)
         if request is None:
             return True
-        sequence = request.headers.get("cseq", "0")
-        if self._digest is not None and request.method != "OPTIONS":
+        camera = self._showing.cameras.get(request.camera)
+        fault = camera.fault_at(time.monotonic()) if camera else None
+        if fault is not None and fault.kind is FaultKind.NO_ANSWER:
+            return True
+        if fault is not None and fault.kind is FaultKind.REFUSE:
+            self._reset()
+            return False
+        refusal = self._refusal(request, fault)
+        self._writer.write(refusal or self._reply(request, camera))
+        async with asyncio.timeout(SLOW_S):
+            await self._writer.drain()
+        return refusal is not None or request.method != "TEARDOWN"
+
+    def _patience_s(self) -> float | None:
+        """How long a request is waited for."""
+        if self._playing is None or self._carrier is None:
+            return _IDLE_S
+        # within the connection, the stream's being read is the sign of life
+        return _SESSION_S if self._carrier.needs_requests else None
+
+    def _refusal(self, request: Request, fault: Fault | None) -> bytes | None:
+        """The answer to one who may not, or cannot, have what he asks for."""
+        if request.method == "OPTIONS":
+            return None
+        kind = fault.kind if fault else None
+        if self._gate is not None or kind is FaultKind.UNAUTHORIZED:
+            asked = self._gate or gate(Account("", ""), self._showing.auth)
             authorization = request.headers.get("authorization", "")
-            if not self._digest.accepts(request.method, authorization):
-                self._answer(sequence, 401, {"WWW-Authenticate": self._digest.challenge})
-                await self._drain()
-                return True
+            accepted = asked.accepts(request.method, authorization)
+            if kind is FaultKind.UNAUTHORIZED or not accepted:
+                headers = {"WWW-Authenticate": asked.challenge}
+                return answer(request.sequence, 401, headers)
+        if kind is FaultKind.NOT_FOUND:
+            return answer(request.sequence, 404)
+        if fault is not None and kind is FaultKind.REDIRECT:
+            return answer(request.sequence, 302, {"Location": self._elsewhere(request, fault)})
+        return None
+
+    def _elsewhere(self, request: Request, fault: Fault) -> str:
+        """Where a redirection leads: to an address, or a camera beside the one asked for."""
+        if "://" in fault.parameter:
+            return fault.parameter
+        scheme, _, rest = request.url.partition("://")
+        return f"{scheme}://{rest.split('/')[0]}/{fault.parameter}"
+
+    def _reply(self, request: Request, camera: Camera | None) -> bytes:
+        session = {"Session": self._session}
         match request.method:
             case "OPTIONS":
-                self._answer(sequence, 200, {"Public": _METHODS})
+                return answer(request.sequence, 200, {"Public": METHODS})
             case "DESCRIBE":
-                self._describe(sequence, request)
+                return self._describe(request, camera)
             case "SETUP":
-                self._setup(sequence, request)
+                return self._setup(request, camera)
             case "PLAY":
-                self._play(sequence, request)
-            case "GET_PARAMETER" | "SET_PARAMETER":
-                self._answer(sequence, 200, {"Session": self._session})
-            case "TEARDOWN":
-                self._answer(sequence, 200, {"Session": self._session})
-                return False
+                return self._play(request)
+            case "GET_PARAMETER" | "SET_PARAMETER" | "TEARDOWN":
+                return answer(request.sequence, 200, session)
             case _:
-                self._answer(sequence, 405, {"Allow": _METHODS})
-        await self._drain()
-        return True
+                return answer(request.sequence, 405, {"Allow": METHODS})
 
-    async def _drain(self) -> None:
-        """Wait until the client has read enough.
-
-        Raises:
-            TimeoutError: it does not read.
-        """
-        async with asyncio.timeout(_SLOW_S):
-            await self._writer.drain()
-
-    async def _read(self) -> Request | None:
-        """The next request, or None for an interleaved packet (RTCP reports), which is skipped."""
-        first = await self._reader.readexactly(1)
-        if first == b"$":
-            header = await self._reader.readexactly(3)
-            await self._reader.readexactly(int.from_bytes(header[1:], "big"))
-            return None
-        head = (first + await self._reader.readuntil(b"\r\n\r\n")).decode("utf-8").lstrip("\r\n")
-        line, *rest = head.split("\r\n")
-        parts = line.split(" ")
-        if len(parts) != 3 or not parts[2].startswith("RTSP/1."):
-            raise BadRequest
-        pairs = (field.partition(":") for field in rest if field)
-        headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-        length = int(headers.get("content-length", "0"))
-        if not 0 <= length <= _BODY_BYTES:
-            raise BadRequest
-        await self._reader.readexactly(length)
-        return Request(parts[0], parts[1], headers)
-
-    def _answer(
-        self,
-        sequence: str,
-        status: int,
-        headers: Mapping[str, str] | None = None,
-        body: str = "",
-    ) -> None:
-        lines = [f"RTSP/1.0 {status} {_REASONS[status]}", f"CSeq: {sequence}"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        if body:
-            lines.append(f"Content-Length: {len(body.encode())}")
-        self._writer.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
-
-    def _named(self, request: Request) -> tuple[str, Reel | None]:
-        """The film that a URL names, with or without its track."""
-        name = unquote(urlsplit(request.url).path).strip("/").removesuffix("/track0")
-        return name, self._showing.reels.get(name)
-
-    def _describe(self, sequence: str, request: Request) -> None:
-        name, reel = self._named(request)
-        if reel is None:
-            self._answer(sequence, 404)
-            return
+    def _describe(self, request: Request, camera: Camera | None) -> bytes:
+        if camera is None:
+            return answer(request.sequence, 404)
         host = self._writer.get_extra_info("sockname")[0]
-        body = session_description(name, host, reel.parameter_sets, reel.rate)
+        reel = camera.material.reel
+        body = session_description(camera.name, host, reel.parameter_sets, reel.rate)
         headers = {
             "Content-Type": "application/sdp",
             "Content-Base": request.url.rstrip("/") + "/",
         }
-        self._answer(sequence, 200, headers, body)
+        return answer(request.sequence, 200, headers, body)
 
-    def _setup(self, sequence: str, request: Request) -> None:
-        _, reel = self._named(request)
-        if reel is None:
-            self._answer(sequence, 404)
-            return
+    def _setup(self, request: Request, camera: Camera | None) -> bytes:
+        if camera is None:
+            return answer(request.sequence, 404)
         if self._playing is not None:
-            self._answer(sequence, 455)
-            return
-        offered = request.headers.get("transport", "").replace(" ", "").split(",")
-        transport = next((t for t in offered if t.upper().startswith("RTP/AVP/TCP")), None)
-        if transport is None:
-            self._answer(sequence, 461)
-            return
-        pairs = dict(pair.partition("=")[::2] for pair in transport.split(";"))
-        first = pairs.get("interleaved", "0-1").split("-")[0]
-        self._channel = min(max(int(first), 0), 254)
-        self._reel = reel
-        chosen = f"RTP/AVP/TCP;unicast;interleaved={self._channel}-{self._channel + 1}"
-        headers = {"Transport": chosen, "Session": f"{self._session};timeout=60"}
-        self._answer(sequence, 200, headers)
+            return answer(request.sequence, 455)
+        chosen = carrier(self._writer, request.headers.get("transport", ""))
+        if chosen is None:
+            return answer(request.sequence, 461)
+        if self._carrier is not None:
+            self._carrier.close()
+        self._carrier, self._camera = chosen, camera
+        session = f"{self._session};timeout={_SESSION_S}"
+        return answer(request.sequence, 200, {"Transport": chosen.header, "Session": session})
 
-    def _play(self, sequence: str, request: Request) -> None:
-        if self._reel is None:
-            self._answer(sequence, 454)
-            return
+    def _play(self, request: Request) -> bytes:
+        headers = {"Session": self._session}
+        if self._carrier is None or self._camera is None:
+            return answer(request.sequence, 454)
         if self._playing is None:
-            packetiser = Packetiser(
-                ssrc=secrets.randbits(32), sequence=secrets.randbits(16), channel=self._channel
+            player = Player(
+                self._camera,
+                self._carrier,
+                self._showing.clock,
+                loop=self._showing.loop,
+                reports=self._showing.sender_reports,
             )
-            offset = secrets.randbits(31)
-            url = request.url.rstrip("/").removesuffix("/track0")
-            info = f"url={url}/track0;seq={packetiser.sequence};rtptime={offset}"
-            headers = {"Session": self._session, "Range": "npt=now-", "RTP-Info": info}
-            self._answer(sequence, 200, headers)
-            self._playing = asyncio.create_task(self._send(self._reel, packetiser, offset))
-        else:
-            self._answer(sequence, 200, {"Session": self._session})
+            url = request.url.rstrip("/").removesuffix(f"/{TRACK}")
+            info = f"url={url}/{TRACK};seq={player.sequence};rtptime={player.first_timestamp}"
+            headers |= {"Range": "npt=now-", "RTP-Info": info}
+            self._playing = asyncio.create_task(self._stream(player))
+        return answer(request.sequence, 200, headers)
 
-    async def _send(self, reel: Reel, packetiser: Packetiser, offset: int) -> None:
-        """Send the film in its own time, then end the connection."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+    async def _stream(self, player: Player) -> None:
+        """Play, then end the connection."""
+        ending = Ending.GOOD
         try:
-            for unit in self._pictures(reel):
-                await asyncio.sleep(began + unit.due_s - loop.time())
-                self._writer.write(packetiser.access_unit(unit.units, offset + unit.pts))
-                await self._drain()
+            ending = await player.run()
         except TimeoutError:
             logger.warning("a client of the simulated cameras reads too slowly and was cut off")
         except FilmError as error:
@@ -253,24 +215,10 @@ class Connection:
         except OSError:
             logger.debug("a client of the simulated cameras has gone")
         finally:
+            if ending is Ending.RESET:
+                self._reset()
             # not close(): it would wait for a client that does not read
-            if self._writer.transport.get_write_buffer_size() == 0:
+            elif self._writer.transport.get_write_buffer_size() == 0:
                 self._writer.close()
             else:
                 self._writer.transport.abort()
-
-    def _pictures(self, reel: Reel) -> Iterator[AccessUnit]:
-        """The film from `start_s` on, over and over; the times leap at each seam. A film that has
-        no more pictures from there on ends."""
-        period = 1 / reel.rate if reel.rate else 1 / 25
-        due_s, pts = 0.0, 0
-        while True:
-            last_due, last_pts, empty = 0.0, 0, True
-            for unit in reel.access_units(self._showing.start_s):
-                yield AccessUnit(due_s + unit.due_s, pts + unit.pts, unit.units)
-                last_due, last_pts = max(last_due, unit.due_s), max(last_pts, unit.pts)
-                empty = False
-            if empty or not self._showing.loop:
-                return
-            due_s += last_due + period
-            pts += last_pts + round((period + SEAM_S) * CLOCK_HZ)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
+_BEGINNINGS = (5, 7)
+"""Kinds of NAL units: a picture that needs no other, and a sequence parameter set."""
+_DEFAULT_RATE = 25.0
 _LOOKED_AT = 500
 """So many packets of a film must be good H.264 for it to be taken as it is."""
 
@@ -32,6 +35,11 @@ class AccessUnit(NamedTuple):
     pts: int
     units: tuple[bytes, ...]
 
+    @property
+    def keyframe(self) -> bool:
+        """Whether a decoder can begin here."""
+        return any(unit[0] & 0x1F in _BEGINNINGS for unit in self.units)
+
 
 @dataclass(frozen=True, slots=True)
 class Reel:
@@ -41,6 +49,11 @@ class Reel:
     parameter_sets: tuple[bytes, ...]
     rate: float | None
     duration_s: float
+
+    @property
+    def period_s(self) -> float:
+        """Seconds between two pictures."""
+        return 1 / (self.rate or _DEFAULT_RATE)
 
     def access_units(self, start_s: float = 0.0) -> Iterator[AccessUnit]:
         """The film's pictures in the order of sending, from the last keyframe at or before
@@ -54,15 +67,20 @@ class Reel:
         with closing(opened(self.path)) as container:
             stream = container.streams.video[0]
             try:
-                if start_s > 0:
-                    origin = stream.start_time or 0
-                    assert stream.time_base is not None
-                    container.seek(origin + round(start_s / stream.time_base), stream=stream)
+                wind(container, stream, start_s)
                 yield from _access_units(container, stream)
             except av.FFmpegError as error:
                 raise FilmError(
                     f"The film {self.path} cannot be read on: {error.strerror}."
                 ) from None
+
+
+def wind(container: InputContainer, stream: VideoStream, start_s: float) -> None:
+    """Wind a film on to the last keyframe at or before a time; raises as PyAV does."""
+    if start_s > 0:
+        origin = stream.start_time or 0
+        assert stream.time_base is not None
+        container.seek(origin + round(start_s / stream.time_base), stream=stream)
 
 
 def _access_units(container: InputContainer, stream: VideoStream) -> Iterator[AccessUnit]:
@@ -150,6 +168,13 @@ def _decodes_upright(container: InputContainer, stream: VideoStream) -> bool:
     except av.FFmpegError:
         return False
     return first is not None and first.rotation == 0
+
+
+def copies(reels: Mapping[str, Reel], count: int) -> dict[str, Reel]:
+    """Each film under so many names: name-1, name-2, ...; under its own where one is wanted."""
+    if count == 1:
+        return dict(reels)
+    return {f"{name}-{n}": reel for name, reel in reels.items() for n in range(1, count + 1)}
 
 
 def names_of(films: list[Path]) -> Mapping[str, Path]:

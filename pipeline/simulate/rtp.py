@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 CLOCK_HZ = 90_000
 PAYLOAD_TYPE = 96
 MAX_PAYLOAD = 1400
 """Bytes of one RTP payload; with its headers it fits an Ethernet frame."""
+RTP_HEADER = 12
+"""Bytes of a packet before its payload."""
 
 _FU_A = 28
 _SPS, _PPS, _DELIMITER = 7, 8, 9
@@ -29,38 +31,38 @@ def parameter_sets(units: Sequence[bytes]) -> tuple[bytes, ...]:
 
 
 class Packetiser:
-    """Makes RTP packets of access units, each behind the four bytes that mark it within an RTSP
-    connection (RFC 2326, section 10.12)."""
+    """Makes RTP packets of access units."""
 
     def __init__(self, *, ssrc: int, sequence: int, channel: int = 0) -> None:
+        self.ssrc = ssrc
         self.sequence = sequence & 0xFFFF
         """The number of the next packet."""
-        self._ssrc = ssrc
         self._channel = channel
 
     def access_unit(self, units: Sequence[bytes], timestamp: int) -> bytes:
-        """All packets of one picture; `timestamp` in units of 1/90000 s, any size."""
+        """All packets of one picture, marked for the channel within an RTSP connection."""
+        return interleaved(self.packets(units, timestamp), self._channel)
+
+    def packets(self, units: Sequence[bytes], timestamp: int) -> list[bytes]:
+        """The packets of one picture; `timestamp` in units of 1/90000 s, any size."""
         payloads = [payload for unit in units for payload in _payloads(unit)]
         last = len(payloads) - 1
-        return b"".join(
+        return [
             self._packet(payload, timestamp & 0xFFFFFFFF, marker=index == last)
             for index, payload in enumerate(payloads)
-        )
+        ]
 
     def _packet(self, payload: bytes, timestamp: int, *, marker: bool) -> bytes:
-        header = struct.pack(
-            ">cBHBBHII",
-            b"$",
-            self._channel,
-            12 + len(payload),
-            0x80,
-            PAYLOAD_TYPE | (0x80 if marker else 0),
-            self.sequence,
-            timestamp,
-            self._ssrc,
-        )
+        kind = PAYLOAD_TYPE | (0x80 if marker else 0)
+        header = struct.pack(">BBHII", 0x80, kind, self.sequence, timestamp, self.ssrc)
         self.sequence = (self.sequence + 1) & 0xFFFF
         return header + payload
+
+
+def interleaved(packets: Iterable[bytes], channel: int) -> bytes:
+    """Packets each behind the four bytes that mark it within an RTSP connection (RFC 2326,
+    section 10.12)."""
+    return b"".join(struct.pack(">cBH", b"$", channel, len(packet)) + packet for packet in packets)
 
 
 def _payloads(unit: bytes) -> Iterator[bytes]:

@@ -1,8 +1,8 @@
 """RTSP cameras made from films.
 
 A server of our own, since no maintained Python library serves RTSP and a media server as a
-binary would be a second thing to install. It is small because it does one thing: H.264 over
-the RTSP connection itself, each client with its own showing from the start.
+binary would be a second thing to install. It does what a camera does, each client with its own
+showing from the start, and on request what a camera should not do.
 """
 
 from __future__ import annotations
@@ -10,31 +10,49 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import threading
-from collections.abc import Callable, Mapping
-from pathlib import Path
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from pipeline.errors import FilmError, VigilError
-from pipeline.simulate.accounts import Account
-from pipeline.simulate.connection import HEADER_BYTES, Connection, Showing
-from pipeline.simulate.reel import Progress, Reel, load
+from pipeline.errors import ConfigError, FilmError, VigilError
+from pipeline.simulate.accounts import Account, Auth
+from pipeline.simulate.camera import Camera, Sent
+from pipeline.simulate.connection import Connection, Showing
+from pipeline.simulate.faults import Fault, FaultKind, FaultPlan
+from pipeline.simulate.feed import KEPT_BYTES, Material
+from pipeline.simulate.messages import HEADER_BYTES
+from pipeline.simulate.reel import Reel
+from pipeline.simulate.reports import CameraClock
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8554
 MAX_CLIENTS = 32
-_STOP_POLL_S = 0.1
+CLIENTS_PER_CAMERA = 4
+_LOOK_S = 0.05
+"""So often it is looked whether the port is to be open."""
 _ANY_HOST = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
 
 
 class SimulatedCameras:
     """Serves films as RTSP cameras for as long as the context is entered.
 
-    `reels` are served at `rtsp://host:port/<name>`, from `start_s` seconds on in the film's own
-    time; a film that has ended begins anew from there if `loop`, with its
-    presentation times 10 s ahead, else the connection ends. Port 0 takes any free one.
+    `reels` are served at `rtsp://host:port/<name>` (`rtsps://` with `tls`), from `start_s` seconds
+    on in the film's own time; a film that has ended begins anew from there if `loop`, with its
+    presentation times 10 s ahead, else the connection ends. Port 0 takes any free one. At most
+    `max_clients` are served at once: 32, or four for each camera, where it is not given.
+
+    `faults` says what goes wrong with which camera, and when; `fault` does so at run time. The
+    cameras' clock, which sender reports tell of, is `clock_offset_s` ahead of this machine's.
+
+    Raises:
+        FilmError: `start_s` is past a film's end.
+        ConfigError: a fault is for a camera that there is not, or redirects to one.
     """
 
     def __init__(
@@ -46,7 +64,12 @@ class SimulatedCameras:
         start_s: float = 0.0,
         loop: bool = True,
         account: Account | None = None,
-        max_clients: int = MAX_CLIENTS,
+        auth: Auth = Auth.DIGEST,
+        tls: ssl.SSLContext | None = None,
+        faults: Mapping[str, FaultPlan] | None = None,
+        sender_reports: bool = True,
+        clock_offset_s: float = 0.0,
+        max_clients: int | None = None,
     ) -> None:
         for name, reel in reels.items():
             if start_s and start_s >= reel.duration_s:
@@ -54,39 +77,124 @@ class SimulatedCameras:
                     f"The film {name} lasts {reel.duration_s:.0f} s and cannot start at "
                     f"{start_s:g} s; choose an earlier start."
                 )
-        self._showing = Showing(reels, start_s, loop, account)
+        self._plans = dict(faults or {})
+        self._materials = {reel: Material(reel, start_s) for reel in reels.values()}
+        cameras = {
+            name: Camera(name, self._materials[reel], self._plans.get(name))
+            for name, reel in reels.items()
+        }
+        clock = CameraClock(clock_offset_s)
+        self._showing = Showing(cameras, clock, loop, account, auth, sender_reports)
+        for name, plan in self._plans.items():
+            self._check(name, plan.fault)
         self._host = host
         self._port = port
-        self._max_clients = max_clients
+        self._tls = tls
+        self._max_clients = max_clients or max(MAX_CLIENTS, CLIENTS_PER_CAMERA * len(reels))
         self._server: asyncio.Server | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._clients: set[asyncio.Task[None]] = set()
 
     @property
     def urls(self) -> Mapping[str, str]:
-        """Name of a film -> its address, without account."""
+        """Name of a camera -> its address, without account."""
         host = "127.0.0.1" if self._host in _ANY_HOST else self._host
         host = f"[{host}]" if ":" in host else host
-        return {name: f"rtsp://{host}:{self._port}/{name}" for name in self._showing.reels}
+        scheme = "rtsp" if self._tls is None else "rtsps"
+        return {name: f"{scheme}://{host}:{self._port}/{name}" for name in self._showing.cameras}
 
     @property
     def clients(self) -> int:
         """How many clients are connected."""
         return len(self._clients)
 
-    async def __aenter__(self) -> Self:
-        """Begin to listen.
+    @property
+    def sent(self) -> Mapping[str, Sent]:
+        """Name of a camera -> what it has sent so far; a copy, from any thread."""
+        return {name: replace(camera.sent) for name, camera in self._showing.cameras.items()}
+
+    def fault(self, camera: str, fault: Fault | str | None) -> float:
+        """Let something go wrong with a camera from now on, as `packet-loss:0.1`, or nothing any
+        more; what was planned for it is forgotten. To be called from any thread; may first take a
+        second or so, where a picture has to be encoded.
+
+        Returns the moment of `time.monotonic` from which no picture is sent in another way. A
+        connection that is to end does so within 0.05 s, and as soon the port closes or opens.
 
         Raises:
-            VigilError: the port is in use, or the host is not of this machine.
+            ConfigError: there is no such camera or fault.
+            FilmError: the film cannot be read.
         """
+        chosen = Fault.parse(fault) if isinstance(fault, str) else fault
+        self._check(camera, chosen)
+        shown = self._showing.cameras[camera]
+        if chosen is not None:
+            shown.material.prepare(chosen.kind)
+        shown.choose(chosen)
+        return time.monotonic()
+
+    def _check(self, camera: str, fault: Fault | None) -> None:
+        names = self._showing.cameras
+        wanted = [camera]
+        if fault is not None and fault.kind is FaultKind.REDIRECT and "://" not in fault.parameter:
+            wanted.append(fault.parameter)
+        for name in wanted:
+            if name not in names:
+                raise ConfigError(f"There is no camera {name}; choose one of {', '.join(names)}.")
+
+    async def __aenter__(self) -> Self:
+        """Read short films into memory, make what planned faults show, and begin to listen.
+
+        Raises:
+            VigilError: the port is in use, or the host is not of this machine; a film cannot be
+                read.
+        """
+        await asyncio.to_thread(self._prepare)
         try:
-            self._server = await asyncio.start_server(
-                self._connected, self._host, self._port, limit=HEADER_BYTES
-            )
+            self._server = await self._listen()
         except (OSError, OverflowError) as error:
             raise VigilError(_not_listening(self._host, self._port, error)) from error
         self._port = self._server.sockets[0].getsockname()[1]
+        self._watching = asyncio.create_task(self._open_or_closed())
         return self
+
+    def _prepare(self) -> None:
+        room = KEPT_BYTES
+        for material in self._materials.values():
+            room -= material.keep(room)
+        for name, plan in self._plans.items():
+            self._showing.cameras[name].material.prepare(plan.fault.kind)
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_server(
+            self._connected, self._host, self._port, limit=HEADER_BYTES, ssl=self._tls
+        )
+
+    async def _open_or_closed(self) -> None:
+        """Keep the port closed while all cameras refuse."""
+        held: list[socket.socket] = []
+        try:
+            while True:
+                refusing = self._all_refuse()
+                if refusing and self._server is not None:
+                    names = [(s.family, s.getsockname()) for s in self._server.sockets]
+                    self._server.close()
+                    self._server = None
+                    held = [_hold(family, name) for family, name in names]
+                elif not refusing and self._server is None:
+                    with suppress(OSError):  # it is tried again
+                        self._server = await self._listen()
+                        for placeholder in held:
+                            placeholder.close()
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            for placeholder in held:
+                placeholder.close()
+
+    def _all_refuse(self) -> bool:
+        now = time.monotonic()
+        faults = [camera.fault_at(now) for camera in self._showing.cameras.values()]
+        return all(fault is not None and fault.kind is FaultKind.REFUSE for fault in faults)
 
     async def __aexit__(
         self,
@@ -94,12 +202,16 @@ class SimulatedCameras:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._server is not None
-        self._server.close()
+        assert self._watching is not None
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
+        if self._server is not None:
+            self._server.close()
         for task in self._clients:
             task.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
-        await self._server.wait_closed()
+        if self._server is not None:
+            await self._server.wait_closed()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -118,6 +230,15 @@ class SimulatedCameras:
             self._clients.discard(task)
 
 
+def _hold(family: int, name: tuple[str, int]) -> socket.socket:
+    """A socket that keeps a port for us without listening on it."""
+    placeholder = socket.socket(family, socket.SOCK_STREAM)
+    with suppress(OSError):
+        placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        placeholder.bind(name)
+    return placeholder
+
+
 def _not_listening(host: str, port: int, error: OSError | OverflowError) -> str:
     if isinstance(error, OverflowError):
         return f"Port {port} does not exist; choose one from 1 to 65535."
@@ -126,44 +247,3 @@ def _not_listening(host: str, port: int, error: OSError | OverflowError) -> str:
     if error.errno == errno.EACCES:
         return f"Port {port} may not be used by this user; choose one above 1023."
     return f"The simulated camera cannot listen on {host}: that is no address of this machine."
-
-
-def serve(
-    films: Mapping[str, Path],
-    cache: Path,
-    *,
-    stop: threading.Event,
-    host: str = "127.0.0.1",
-    port: int = DEFAULT_PORT,
-    start_s: float = 0.0,
-    loop: bool = True,
-    account: Account | None = None,
-    on_ready: Callable[[Mapping[str, str]], None] = lambda _: None,
-    progress: Progress = lambda _: None,
-) -> None:
-    """Serve films, by name, until `stop` is set; blocks.
-
-    Films that are not H.264 are turned to it first and kept in the folder `cache`. `on_ready`
-    gets the addresses by name once clients can connect.
-
-    Raises:
-        FilmError: a film cannot be read, or the cache cannot be written.
-        VigilError: the port is in use.
-    """
-    reels = {name: load(film, cache, progress) for name, film in films.items()}
-    cameras = SimulatedCameras(
-        reels, host=host, port=port, start_s=start_s, loop=loop, account=account
-    )
-    asyncio.run(_serve(cameras, stop, on_ready))
-
-
-async def _serve(
-    cameras: SimulatedCameras,
-    stop: threading.Event,
-    on_ready: Callable[[Mapping[str, str]], None],
-) -> None:
-    async with cameras:
-        on_ready(cameras.urls)
-        # looked at rather than waited for: a waiting thread could not be woken by Ctrl-C
-        while not stop.is_set():  # noqa: ASYNC110
-            await asyncio.sleep(_STOP_POLL_S)

@@ -7,6 +7,7 @@ wanted; `probe` and `check` look at a camera once and tell what is there.
 from __future__ import annotations
 
 from pipeline.sources.address import Kind, kind_of, shown
+from pipeline.sources.frozen import FrozenPictures
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.opening import open_source
 from pipeline.sources.options import SourceOptions
@@ -18,6 +19,7 @@ __all__ = [
     "Backoff",
     "CameraCheck",
     "Clock",
+    "FrozenPictures",
     "Kind",
     "OpenedSource",
     "Probe",

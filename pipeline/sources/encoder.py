@@ -57,6 +57,7 @@ class Encoder:
                     keyframe=packet.is_keyframe,
                     time=stamp.pts,
                     captured_at=stamp.captured_at,
+                    monotonic=stamp.monotonic,
                     discontinuity=stamp.discontinuity,
                 ),
             )

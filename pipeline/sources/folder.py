@@ -92,7 +92,8 @@ class FolderSource:
         self._camera, self._folder, self._options, self._packets = camera, folder, options, packets
         self._films = iter(films)
         self._count = len(films)
-        self._opened, self._opened_at = clock.monotonic(), clock.now()
+        self._opened = clock.monotonic()
+        self._opened_at = clock.wall.at(self._opened)
         self._unreadable: list[str] = []
         self._dropped: Counter[str] = Counter()
         self._stop = threading.Event()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pipeline.masking import Masks
 from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind, is_folder, kind_of
+from pipeline.sources.masked import MaskedSource
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.options import SourceOptions
 from pipeline.sources.timing import Clock
@@ -25,12 +27,24 @@ def open_source(
     `camera` is what error messages and frames call it. Opening takes at most about twice
     `open_timeout_s`; a live stream that sends no picture for `read_timeout_s` is found stalled
     within about twice that. `packets` gets the stream as it was sent; a webcam's is encoded for it.
+    What `options.masks` hide is black in every frame, and in what is encoded of a webcam, but not
+    in what was sent.
 
     Raises:
         SourceError: it cannot be opened; the subclass says why, the message never holds an
             account.
     """
-    clock = clock or Clock()
+    source = _open(camera, address, options, clock or Clock(), packets)
+    return MaskedSource(source, Masks(options.masks)) if options.masks else source
+
+
+def _open(
+    camera: str,
+    address: str,
+    options: SourceOptions,
+    clock: Clock,
+    packets: PacketSink | None,
+) -> OpenedSource:
     kind = kind_of(camera, address)
     if kind is Kind.WEBCAM:
         from pipeline.sources.webcam import open_webcam

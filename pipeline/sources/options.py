@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pipeline.config import Camera
+from pipeline.types import Polygon
 
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
     """How a camera is opened and read; the fields are those of its configuration.
 
-    `masks` are polygons in fractions 0..1 of the picture, which no reader of its frames ever sees.
+    No reader of its frames ever sees what lies in `masks`.
+    Without `decode` only packets are wanted: the frames of a stream have no pictures then.
     """
 
     open_timeout_s: float = 10.0
@@ -22,7 +24,8 @@ class SourceOptions:
     verify_tls: bool = False
     tls_ca: Path | None = None
     decoder: str | None = None
-    masks: tuple[tuple[tuple[float, float], ...], ...] = ()
+    masks: tuple[Polygon, ...] = ()
+    decode: bool = True
 
     @classmethod
     def of(cls, camera: Camera) -> Self:

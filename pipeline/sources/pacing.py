@@ -4,7 +4,7 @@ from __future__ import annotations
 
 LATE_S = 3.0
 """Something that much behind its time has been held up: the count begins anew with it."""
-LONGEST_WAIT_S = 30.0
+LONGEST_WAIT_S = 10.0
 """A time that far ahead is a jump, not a picture that came early."""
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from pipeline.types import Image, Size
+from pipeline.masking import Masks
+from pipeline.types import Image, Luma, Picture, Size
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -76,6 +77,19 @@ class DecodedPicture:
         width, height = frame.width, frame.height
         self.size: Size = (height, width) if self._turns % 2 else (width, height)
 
+    @property
+    def keyframe(self) -> bool:
+        return bool(self._frame.key_frame)
+
+    def luma(self) -> Luma:
+        """As `types.Picture`."""
+        frame = self._frame
+        if frame.format.name not in _LUMA_FIRST:
+            frame = _converter().reformat(frame, format="gray")
+        plane = frame.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        return np.rot90(rows[: frame.height, : frame.width], self._turns)
+
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height), bilinear."""
         width, height = reversed(size) if self._turns % 2 else size
@@ -84,6 +98,10 @@ class DecodedPicture:
         )
         image = cast("Image", scaled.to_ndarray())
         return np.ascontiguousarray(np.rot90(image, self._turns)) if self._turns else image
+
+
+_LUMA_FIRST = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "nv12", "gray"})
+"""Pixel formats whose first plane is the brightness, a byte each."""
 
 
 class ArrayPicture:
@@ -95,6 +113,10 @@ class ArrayPicture:
         self._image = image
         self.size: Size = (image.shape[1], image.shape[0])
 
+    def luma(self) -> Luma:
+        """Of the green channel, which is most of it: nothing is converted."""
+        return self._image[:, :, 1]
+
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height)."""
         if size == self.size:
@@ -102,3 +124,20 @@ class ArrayPicture:
         import cv2
 
         return cast("Image", cv2.resize(self._image, size, interpolation=cv2.INTER_LINEAR))
+
+
+class MaskedPicture:
+    """A picture that is black in what its camera's masks hide, whoever looks at it."""
+
+    __slots__ = ("_masks", "_picture", "_size")
+
+    def __init__(self, picture: Picture, size: Size, masks: Masks) -> None:
+        self._picture, self._size, self._masks = picture, size, masks
+
+    def bgr(self, size: Size) -> Image:
+        """The picture scaled to `size` (width, height)."""
+        return self._masks.over(self._picture.bgr(size), self._size)
+
+    def luma(self) -> Luma:
+        """As `types.Picture`, in a copy."""
+        return self._masks.over(self._picture.luma().copy(), self._size)

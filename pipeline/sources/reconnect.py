@@ -7,6 +7,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from pipeline.errors import SourceError, SourceNotFound, SourceRefused
@@ -22,6 +23,8 @@ from pipeline.types import Frame
 logger = logging.getLogger(__name__)
 
 OnState = Callable[[CameraState, str | None], None]
+Call = Callable[[str], AbstractContextManager[None]]
+"""Is entered around each native call, which is named `open`, `read` or `close`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Reconnecting:
     `on_state` is told each change of the camera's state with a sentence or None, in the thread
     that reads; `LIVE` comes with the first frame, not with the connection. `stop` interrupts a
     wait at once. `packets` gets what each connection sends. `wait(seconds)` and `chance()` (0..1)
-    are there for tests.
+    are there for tests, and `call` for whoever watches over calls that do not return.
     """
 
     def __init__(
@@ -78,11 +81,13 @@ class Reconnecting:
         chance: Callable[[], float] = random.random,
         packets: PacketSink | None = None,
         options: SourceOptions = DEFAULTS,
+        call: Call = lambda _: nullcontext(),
     ) -> None:
         self._camera = camera
         self._address = address
         self._stop = stop
         self._on_state = on_state
+        self._call = call
         self._backoff = backoff or Backoff()
         self._clock = clock or Clock()
         self._opener = opener or (
@@ -97,6 +102,7 @@ class Reconnecting:
         self._state: tuple[CameraState, str | None] | None = None
         self._dropped: Counter[str] = Counter()
         self._index = 0
+        self._newest = 0.0
         self._attempts = 0
 
     @property
@@ -142,25 +148,38 @@ class Reconnecting:
             source.close()
 
     def _one_connection(self) -> Iterator[Frame]:
-        source = self._opener()
+        with self._call("open"):
+            source = self._opener()
         self._live = source.live
         self._source = source
         first: float | None = None
         try:
-            for frame in source.frames():
+            for frame in self._read(source):
                 if first is None:
                     first = frame.monotonic
                     self._tell(CameraState.LIVE)
                 elif frame.monotonic - first >= self._backoff.stable_s:
                     self._attempts = 0
-                yield replace(frame, index=self._index)
+                # a camera may send once more what it had sent before the connection broke
+                self._newest = max(self._newest, frame.monotonic)
+                yield replace(frame, index=self._index, monotonic=self._newest)
                 self._index += 1
                 if self._stop.is_set():
                     source.close()  # ends the loop
         finally:
-            source.close()
+            with self._call("close"):
+                source.close()
             self._source = None
             self._dropped.update(dict(source.dropped))
+
+    def _read(self, source: OpenedSource) -> Iterator[Frame]:
+        frames = iter(source.frames())
+        while True:
+            with self._call("read"):
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
 
     def _tell_end(self, failure: SourceError | None) -> None:
         if failure is not None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pipeline.encoded import describe
 from pipeline.errors import SourceError
 from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind
@@ -20,8 +17,10 @@ from pipeline.sources.failures import no_picture, reading_failure, stalled
 from pipeline.sources.options import SourceOptions
 from pipeline.sources.pacing import Pacing
 from pipeline.sources.pictures import Damage, DecodedPicture
+from pipeline.sources.tap import Tap, sent_at
 from pipeline.sources.timing import Clock, Timeline
-from pipeline.types import EncodedPacket, EncodedStream, Frame
+from pipeline.sources.undecoded import undecoded
+from pipeline.types import Frame
 
 if TYPE_CHECKING:
     from av import FFmpegError, Packet, VideoFrame
@@ -73,7 +72,7 @@ class StreamSource:
         self._read_timeout_s = options.read_timeout_s
         self._udp = kind is Kind.RTSP and options.transport == "udp"
         self._clock = clock
-        self._tap = None if packets is None else _Tap(packets)
+        self._tap = None if packets is None else Tap(packets)
         self._pacing = Pacing() if self.live and container.format.name == "hls" else None
         self._untimed = self.live and container.format.name in _UNTIMED
         if self._untimed:
@@ -81,6 +80,7 @@ class StreamSource:
             self.rate, stream.time_base = None, _FINE
         self._damage = Damage()
         self._opened = clock.monotonic()
+        self._decodes = options.decode
         self._stop = threading.Event()
         self._in_use = threading.Lock()
         # Frame threads hold back as many pictures as there are threads: good for films, but a
@@ -124,19 +124,23 @@ class StreamSource:
 
     def _frames(self) -> Iterator[Frame]:
         timeline = Timeline(live=self.live, rate=self.rate, clock=self._clock)
-        if self._tap is not None:
-            # Packets come in another order than pictures, and earlier: a time line of their own,
-            # which begins at the same moment.
-            self._tap.timeline = copy.copy(timeline)
         index = 0
         newest = self._clock.monotonic()
         for packet in self._packets():
-            arrival, arrived_at = self._clock.monotonic(), self._clock.now()
-            if self._tap is not None and packet is not None and packet.size:
-                self._tap.take(self._stream, packet, arrival, arrived_at)
+            arrival = self._clock.monotonic()
+            if packet is not None and packet.size:
+                sent = sent_at(timeline, packet, arrival)
+                if self._tap is not None:
+                    self._tap.take(self._stream, packet, sent)
+                if not self._decodes:
+                    newest = arrival
+                    yield undecoded(self._camera, index, self._stream, sent)
+                    index += 1
+            if not self._decodes:
+                continue
             for decoded in self._decode(packet):
                 newest = arrival
-                stamp = timeline.stamp(self._seconds(decoded), arrival, arrived_at)
+                stamp = timeline.stamp(self._seconds(decoded), arrival)
                 picture = DecodedPicture(decoded)
                 yield Frame(
                     camera=self._camera,
@@ -147,6 +151,7 @@ class StreamSource:
                     size=picture.size,
                     picture=picture,
                     discontinuity=stamp.discontinuity,
+                    keyframe=picture.keyframe,
                 )
                 index += 1
             # packets may come without ever making a picture, which no timeout of FFmpeg's sees
@@ -220,46 +225,6 @@ class StreamSource:
                 self.dropped["corrupt"] += 1
             else:
                 yield frame
-
-
-class _Tap:
-    """Hands on what a stream sends, as values that outlive it."""
-
-    def __init__(self, sink: PacketSink) -> None:
-        self._sink = sink
-        self.timeline: Timeline | None = None
-        self._described: tuple[Any, ...] | None = None
-        self._stream: EncodedStream | None = None
-
-    def take(
-        self, stream: VideoStream, packet: Packet[VideoStream], arrival: float, at: datetime
-    ) -> None:
-        assert self.timeline is not None
-        time_base = packet.time_base or stream.time_base
-        ticks = packet.dts if packet.pts is None else packet.pts
-        seconds = None if ticks is None or time_base is None else float(ticks * time_base)
-        stamp = self.timeline.stamp(seconds, arrival, at)
-        self._sink.take(
-            self._describe(stream),
-            EncodedPacket(
-                data=bytes(packet),
-                pts=packet.pts,
-                dts=packet.dts,
-                duration=packet.duration or None,
-                keyframe=packet.is_keyframe,
-                # Out of order, a picture keeps its own time.
-                time=stamp.pts if seconds is None else seconds,
-                captured_at=stamp.captured_at,
-                discontinuity=stamp.discontinuity,
-            ),
-        )
-
-    def _describe(self, stream: VideoStream) -> EncodedStream:
-        context = stream.codec_context
-        now = (context.width, context.height, context.extradata)
-        if self._stream is None or now != self._described:
-            self._stream, self._described = describe(stream), now
-        return self._stream
 
 
 def _claimed_rate(stream: VideoStream) -> float | None:

@@ -1,12 +1,17 @@
-"""From a stream's presentation times to the three times of a frame."""
+"""From a stream's presentation times to the times of its packets and frames."""
 
 from __future__ import annotations
 
+import math
 import time
+from bisect import bisect_left, insort
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from pipeline.clock import WallClock, utc_now
+from pipeline.sources.delay import Delay
 
 FORWARD_JUMP_S = 2.0
 """A presentation time this much later than explained is a jump."""
@@ -16,22 +21,39 @@ LONGEST_GAP_S = 3600.0
 """A film's time that leaps further ahead is damage, not a gap: believed, it would end the date's
 range."""
 DEFAULT_PERIOD_S = 1 / 25
+LEAST_STEP_S = 0.001
+"""What has to be later than something else is later by this."""
+LEAST_MOMENT_S = 0.000_02
+"""And was captured so much later: what came at once must not reach into the future."""
+SAME_S = 1e-6
+LEAP_S = 0.5
+"""A camera's clock that moves by so much against its own presentation times was set."""
+DISBELIEF_S = 15.0
+"""And is not believed for so long: three times what lies between two reports, mostly."""
+REMEMBERED = 64
+"""More packets than any decoder holds back."""
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Clock:
-    """Where time comes from: `monotonic` in seconds, `now` as wall-clock UTC."""
+    """Where time comes from: `monotonic` in seconds, `now` as the host's clock shows it. `wall` is
+    the time of day of what was captured.
+
+    Streams of one camera share one, so that they agree: `reports` is the delay against the clock of
+    the camera itself.
+    """
 
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = utc_now
+    reports: Delay = field(default_factory=lambda: Delay(may_be_set=True))
+    wall: WallClock = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wall", WallClock(self.monotonic, self.now))
 
 
 class Stamp(NamedTuple):
-    """The times of one frame; see `pipeline.types.Frame`."""
+    """The times of one frame or packet; see `pipeline.types.Frame`."""
 
     captured_at: datetime
     monotonic: float
@@ -39,12 +61,30 @@ class Stamp(NamedTuple):
     discontinuity: bool
 
 
-class Timeline:
-    """Gives each frame of one opened stream its times, and finds jumps.
+class _Placed(NamedTuple):
+    """Which moment belongs to which presentation time."""
 
-    A live stream's frames get the time of their arrival. A film's frames get the time since the
-    film's first frame, added to the time at which it was opened: whatever is measured in a film
-    is then the same however fast it is read.
+    pts: float
+    monotonic: float
+
+
+class Timeline:
+    """Gives what one opened stream sends its times, and finds jumps.
+
+    `pts` is a clock of the stream's own that only goes on: the times that the stream gives, moved
+    where they jump, repeat, run backwards or are missing, so that no two pictures have the same.
+    Packets come in decoding order and may lie before earlier ones; their pictures have their times.
+
+    When a film's picture was captured is the time since its first one, added to when it was
+    opened: whatever is measured in a film is then the same however fast it is read. A live
+    stream's was captured at
+
+        pts + delay,    delay = min(delay + DRIFT * seconds passed, arrival - pts)
+
+    (see `Delay`): the smallest delay of late is that of a picture that waited nowhere on its way.
+    Where the camera says when it took a picture (RTCP sender reports, RFC 3550), that moment takes
+    the place of `pts`, and the delay is that against the camera's clock (`Clock.reports`), which is
+    shared by the camera's streams, so that what was taken at once has one time, however it came.
     """
 
     def __init__(self, *, live: bool, rate: float | None, clock: Clock) -> None:
@@ -53,44 +93,176 @@ class Timeline:
         self._period = 1 / rate if rate and rate >= 1 / LONGEST_GAP_S else DEFAULT_PERIOD_S
         # a film of one frame every ten seconds does not jump at each of them
         self._forward = max(FORWARD_JUMP_S, 4 * self._period)
-        self._opened_at = clock.now()
+        self._clock = clock
         self._opened = clock.monotonic()
-        self._last: Stamp | None = None
+        self._opened_at = clock.wall.at(self._opened)
+        self._delay = Delay()
+        self._placed: list[_Placed] = []
+        self._first: float | None = None
         self._arrival = self._opened
-        self._origin = 0.0
+        self._shift = 0.0
+        self._timed = False
+        self._repeats = 0
+        self._ahead: float | None = None
+        self._believed_from = -math.inf
+        self._dts: float | None = None
+        self._sent: list[tuple[float | None, Stamp]] = []
+        self._shown: Stamp | None = None
 
-    def stamp(self, pts: float | None, arrival: float, arrived_at: datetime) -> Stamp:
-        """The times of the next frame.
+    def sent(
+        self,
+        pts: float | None,
+        arrival: float,
+        *,
+        dts: float | None = None,
+        taken: float | None = None,
+    ) -> Stamp:
+        """The times of the next packet, in decoding order.
 
-        `pts` is in seconds, or None where the stream gives none (an RTSP camera's first frame, a
-        raw H.264 file): then it is one frame period after the last. `arrival` and `arrived_at`
-        are when its packet came.
+        `pts` and `dts` are in seconds, or None where the stream gives none (an RTSP camera's first
+        packet, a raw H.264 file): then it is one frame period after the last. `arrival` is when it
+        came, and `taken` when its picture was taken by the camera's own clock, if it says so.
         """
-        last = self._last
-        if pts is None:
-            pts = last.pts + self._period if last else 0.0
-        if last is None:
-            jump = True
-            self._origin = pts
-        else:
-            step = pts - last.pts
-            explained = arrival - self._arrival if self._live else 0.0
-            jump = step < -BACKWARD_JUMP_S or step - explained > self._forward
-        self._arrival = arrival
-        if self._live:
-            monotonic = max(arrival, last.monotonic) if last else arrival
-            self._last = Stamp(arrived_at, monotonic, pts, jump)
-        else:
-            self._last = self._film_stamp(pts, last, jump)
-        return self._last
+        # Decoding times only rise: one that does not is of a clock that was set back.
+        in_order = dts is None or self._dts is None or dts + self._shift > self._dts
+        stamp = self._next(pts, arrival, taken, may_be_before=in_order)
+        if dts is not None:
+            self._dts = max(dts + self._shift, -math.inf if self._dts is None else self._dts)
+        self._sent.append((pts, stamp))
+        del self._sent[:-REMEMBERED]
+        return stamp
 
-    def _film_stamp(self, pts: float, last: Stamp | None, jump: bool) -> Stamp:
-        seam = last is not None and not 0 <= pts - last.pts <= LONGEST_GAP_S
-        if last is not None and seam and jump:
-            # time goes on from the last frame, since it never runs backwards
-            self._origin = pts - (last.monotonic - self._opened) - self._period
-        elapsed = pts - self._origin
-        if last is not None:
-            elapsed = max(elapsed, last.monotonic - self._opened)
-        captured_at = self._opened_at + timedelta(seconds=elapsed)
-        return Stamp(captured_at, self._opened + elapsed, pts, jump)
+    def stamp(self, pts: float | None, arrival: float) -> Stamp:
+        """The times of the next frame, in the order of presentation: those of its packet, where
+        `sent` was told of it."""
+        found = self._of_packet(pts) if self._sent else self._next(pts, arrival)
+        last = self._shown
+        if last is not None and (found.pts <= last.pts or found.monotonic <= last.monotonic):
+            # a camera that has set its clock back a little, in the middle of a group of pictures
+            found = self._at(
+                max(found.pts, last.pts + LEAST_STEP_S),
+                max(found.monotonic, last.monotonic + LEAST_MOMENT_S),
+                found.discontinuity,
+            )
+        self._shown = found
+        return found
+
+    def _of_packet(self, pts: float | None) -> Stamp:
+        """The packet's times whose picture is shown next; what lies before it never will be."""
+        by_time = (n for n, (sent, _) in enumerate(self._sent) if _same(sent, pts))
+        # a decoder may give a picture another time than its packet had, but keeps the order
+        oldest = min(range(len(self._sent)), key=lambda n: self._sent[n][1].pts)
+        _, found = self._sent.pop(next(by_time, oldest))
+        passed = [stamp for _, stamp in self._sent if stamp.pts < found.pts]
+        self._sent = [item for item in self._sent if item[1].pts >= found.pts]
+        return found._replace(
+            discontinuity=found.discontinuity or any(stamp.discontinuity for stamp in passed)
+        )
+
+    def _next(
+        self,
+        given: float | None,
+        arrival: float,
+        taken: float | None = None,
+        *,
+        may_be_before: bool = False,
+    ) -> Stamp:
+        pts, jump = self._rebased(given, arrival, may_be_before)
+        if jump:
+            self._ahead = None
+        self._arrival = arrival
+        self._timed = self._timed or given is not None
+        if self._first is None:
+            self._first = pts
+        monotonic = self._between(pts, self._captured(pts, arrival, taken), arrival)
+        insort(self._placed, _Placed(pts, monotonic))
+        del self._placed[:-REMEMBERED]
+        return self._at(pts, monotonic, jump)
+
+    def _at(self, pts: float, monotonic: float, jump: bool) -> Stamp:
+        if self._live:
+            captured_at = self._clock.wall.at(monotonic)
+        else:
+            captured_at = self._opened_at + timedelta(seconds=monotonic - self._opened)
+        return Stamp(captured_at, monotonic, pts, jump)
+
+    def _rebased(
+        self, given: float | None, arrival: float, may_be_before: bool
+    ) -> tuple[float, bool]:
+        """The presentation time on the stream's own clock, and whether it is a jump."""
+        if not self._placed:
+            return given or 0.0, True
+        newest = self._placed[-1].pts
+        passed = max(arrival - self._arrival, 0.0) if self._live else 0.0
+        usual = max(passed, self._period / 2) if self._live else self._period
+        if given is None:
+            return newest + self._period, False
+        if not self._timed:
+            # the first one that has a time follows those that had none
+            self._shift = newest + self._period - given
+        step = given + self._shift - newest
+        if step < -BACKWARD_JUMP_S or step - passed > self._forward:
+            gap = not self._live and 0 < step <= LONGEST_GAP_S
+            return (newest + step if gap else self._go_on(given, newest + usual)), True
+        if step > 0:
+            self._repeats = 0
+            return newest + step, False
+        if may_be_before and self._is_between(newest + step):
+            return newest + step, False
+        self._repeats += 1
+        if self._live or self._repeats > 1:
+            return self._go_on(given, newest + usual), False
+        # a film's is between its neighbours, and those after it stay where they are
+        return newest + self._period / 2, False
+
+    def _go_on(self, given: float, pts: float) -> float:
+        self._shift = pts - given
+        return pts
+
+    def _is_between(self, pts: float) -> bool:
+        """Whether a picture of this time may have been sent after later ones (a B-frame)."""
+        number = bisect_left(self._placed, (pts,))
+        return all(
+            abs(placed.pts - pts) > SAME_S for placed in self._placed[max(0, number - 1) :][:2]
+        )
+
+    def _captured(self, pts: float, arrival: float, taken: float | None) -> float:
+        if not self._live:
+            assert self._first is not None
+            return self._opened + pts - self._first
+        captured = pts + self._delay.least(pts, arrival)
+        if taken is None or not self._believed(taken - pts, arrival):
+            return captured
+        return taken + self._clock.reports.least(taken, arrival)
+
+    def _believed(self, ahead: float, arrival: float) -> bool:
+        """Whether a report is to be believed: not while the camera's clock and its presentation
+        times drift apart in leaps, as where the clock is being set, or reports hold nonsense."""
+        if self._ahead is not None and abs(ahead - self._ahead) > LEAP_S:
+            self._believed_from = arrival + DISBELIEF_S
+        self._ahead = ahead
+        return arrival >= self._believed_from
+
+    def _between(self, pts: float, captured: float, arrival: float) -> float:
+        """A moment that is later than those of earlier pictures, and earlier than of later ones."""
+        number = bisect_left(self._placed, (pts,))
+        before = self._placed[number - 1] if number else None
+        if number < len(self._placed):
+            after = self._placed[number]
+            if before is None:
+                return after.monotonic - (after.pts - pts)
+            share = (pts - before.pts) / (after.pts - before.pts)
+            return before.monotonic + share * (after.monotonic - before.monotonic)
+        if before is None or not self._live:
+            return captured
+        # Where it must go back, time goes on at half its speed, but never ahead of the arrival.
+        step = pts - before.pts
+        at_least = max(
+            before.monotonic + min(step, LEAST_MOMENT_S),
+            min(before.monotonic + step / 2, arrival),
+        )
+        return max(captured, at_least)
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    return one is other if one is None or other is None else abs(one - other) < SAME_S

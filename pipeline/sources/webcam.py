@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SourceStalled, SourceUnreadable
+from pipeline.masking import Masks
 from pipeline.protocols import PacketSink
 from pipeline.sources.address import webcam_name
 from pipeline.sources.decoders import SOFTWARE
@@ -47,7 +48,7 @@ def open_webcam(
             f"Camera {camera}: {address} ({device}) cannot be opened; another program may be using "
             "it, or this user is not in the group `video`."
         )
-    return WebcamSource(camera, address, capture, clock, packets)
+    return WebcamSource(camera, address, capture, clock, packets, Masks(options.masks))
 
 
 class WebcamSource:
@@ -64,6 +65,7 @@ class WebcamSource:
         capture: cv2.VideoCapture,
         clock: Clock,
         packets: PacketSink | None = None,
+        masks: Masks | None = None,
     ) -> None:
         import cv2
 
@@ -75,6 +77,7 @@ class WebcamSource:
         self._capture = capture
         self._clock = clock
         self._packets = packets
+        self._masks = masks or Masks()
         self._stop = threading.Event()
         self._in_use = threading.Lock()
 
@@ -112,12 +115,13 @@ class WebcamSource:
                     f"Camera {self._camera}: {self._address} gives no more pictures; "
                     "check its plug."
                 )
-            arrival, arrived_at = self._clock.monotonic(), self._clock.now()
+            arrival = self._clock.monotonic()
             # a webcam has no presentation times of its own
-            stamp = timeline.stamp(arrival - opened, arrival, arrived_at)
+            stamp = timeline.stamp(arrival - opened, arrival)
             picture = ArrayPicture(image)
             if encoder is not None:
-                encoder.take(image, stamp)
+                # What need not be stored of what nobody may see is not.
+                encoder.take(self._masks.over(image, picture.size), stamp)
             yield Frame(
                 camera=self._camera,
                 index=index,

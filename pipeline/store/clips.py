@@ -25,8 +25,8 @@ def begin(connection: Connection, event: Event, footage: Footage, now: datetime)
 def settle(
     connection: Connection, event: Event, amendment: EventClipReady | EventClipFailed, now: datetime
 ) -> None:
-    """After the final raw clip comes the annotated one, if it is wanted; a failure is tried again
-    unless it is final."""
+    """After the final raw clip comes the annotated one, if it is wanted or the raw one is for few;
+    a failure is tried again unless it is final."""
     if isinstance(amendment, EventClipFailed):
         if amendment.final:
             jobs.close(connection, event.id, *((JobKind.DRAW,) if amendment.annotated else _CUTS))
@@ -37,7 +37,9 @@ def settle(
     else:
         payload = jobs.payload(connection, event.id, JobKind.CUT)
         jobs.close(connection, event.id, *_CUTS)
-        if payload is not None and Footage.model_validate_json(payload).annotated:
+        if payload is None:
+            return
+        if amendment.clip.restricted or Footage.model_validate_json(payload).annotated:
             _begin(connection, JobKind.DRAW, event, payload, now)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from pipeline.amendment import (
     Amendment,
+    CameraBack,
+    CameraLost,
     EventClipFailed,
     EventClipReady,
     EventCreated,
@@ -20,7 +22,15 @@ from pipeline.errors import AmendmentError
 from pipeline.store.states import next_state
 from pipeline.types import Event, EventType, Outcome, State, TrackBox, combined_score
 
-Change = EventUpdated | EventJudged | EventClipReady | EventClipFailed | EventEnded
+Change = (
+    EventUpdated
+    | EventJudged
+    | EventClipReady
+    | EventClipFailed
+    | EventEnded
+    | CameraLost
+    | CameraBack
+)
 """What can happen to an event that there is."""
 NO_ANSWER = "model_error"
 """The state's reason where a describer gave no answer and no code either."""
@@ -39,7 +49,9 @@ def fold(event: Event | None, event_id: str, amendment: Amendment, now: datetime
         return event
     if isinstance(amendment, EventCreated):
         return _created(event_id, amendment, state, now)
-    assert event is not None
+    if event is None:
+        assert isinstance(amendment, CameraLost)
+        return _lost(event_id, amendment, state, now)
     changes = _changes(event, amendment)
     if state == event.state and all(getattr(event, key) == new for key, new in changes.items()):
         return event
@@ -49,7 +61,7 @@ def fold(event: Event | None, event_id: str, amendment: Amendment, now: datetime
             **changes,
             "state": state,
             "version": event.version + 1,
-            "type": EventType(amendment.kind),
+            "type": _type(amendment),
             "updated_at": now,
         }
     )
@@ -72,8 +84,46 @@ def _created(event_id: str, amendment: EventCreated, state: State, now: datetime
     )
 
 
+def _lost(event_id: str, amendment: CameraLost, state: State, now: datetime) -> Event:
+    """That a camera is away is seen, not estimated: nothing is added up to a score."""
+    return Event(
+        id=event_id,
+        version=1,
+        type=amendment.type,
+        camera=amendment.camera,
+        camera_name=amendment.camera_name,
+        site=amendment.site,
+        rule=amendment.type.value,
+        severity=amendment.severity,
+        score=1.0,
+        scores={},
+        state=state,
+        rule_reason=amendment.rule_reason,
+        question="",
+        description=amendment.rule_reason,
+        described_by="template",
+        tracks=(),
+        frame_size=(0, 0),
+        started=amendment.started,
+        updated_at=now,
+    )
+
+
+def _type(amendment: Change) -> EventType:
+    match amendment:
+        case CameraLost():
+            return amendment.type
+        case CameraBack():
+            return EventType.CAMERA_ONLINE
+    return EventType(amendment.kind)
+
+
 def _changes(event: Event, amendment: Change) -> dict[str, Any]:
     match amendment:
+        case CameraLost():
+            return {"rule_reason": amendment.rule_reason, "rule": amendment.type.value}
+        case CameraBack():
+            return {"rule_reason": amendment.rule_reason, "ended": amendment.ended}
         case EventUpdated():
             return {
                 "tracks": _joined(event.tracks, amendment.tracks),

@@ -76,6 +76,7 @@ class Waiting:
     event: Event
     payload: str
     attempts: int
+    deadline: datetime
     not_before: datetime
     leased_until: datetime | None
 
@@ -85,9 +86,9 @@ class Waiting:
         return Footage.model_validate_json(self.payload)
 
     def spent(self, now: datetime) -> bool:
-        """Whether it has been taken as often as is allowed, and nobody is at it."""
+        """Whether nobody is at it and nobody may take it any more."""
         free = self.leased_until is None or self.leased_until <= now
-        return self.attempts >= MAX_ATTEMPTS and free
+        return free and (self.attempts >= MAX_ATTEMPTS or self.deadline <= now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,12 @@ class Jobs:
                 _note_at_work(connection, job.kind, until)
         return kept
 
+    def deadline(self, job: Job) -> datetime:
+        """When nobody may take the job any more: later than was said when the clock was set."""
+        query = select(_TABLE.c.deadline).where(_TABLE.c.id == job.id)
+        with self._database.read() as connection:
+            return connection.scalar(query) or job.deadline
+
     def waiting(self, kinds: Sequence[JobKind]) -> list[Waiting]:
         """The open jobs of these kinds with their events, the highest score first."""
         query = (
@@ -185,6 +192,7 @@ class Jobs:
                 Event.model_validate_json(row.snapshot),
                 row.payload,
                 row.attempts,
+                row.deadline,
                 row.not_before,
                 row.leased_until,
             )
@@ -251,6 +259,23 @@ def reorder(connection: Connection, event: Event) -> None:
     connection.execute(
         update(_TABLE).where(_TABLE.c.event_id == event.id).values(score=event.score)
     )
+
+
+def shift(connection: Connection, seconds: float) -> None:
+    """Move the times of all open jobs, since the clock was set."""
+    moved = timedelta(seconds=seconds)
+    columns = (_TABLE.c.created_at, _TABLE.c.deadline, _TABLE.c.not_before, _TABLE.c.leased_until)
+    for row in connection.execute(select(_TABLE.c.id, *columns)).all():
+        times = {
+            column.name: at + moved
+            for column, at in zip(columns, row[1:], strict=True)
+            if at is not None
+        }
+        connection.execute(update(_TABLE).where(_TABLE.c.id == row.id).values(times))
+    for kind in JobKind:
+        at_work = meta.get(connection, _at_work(kind))
+        if at_work is not None:
+            _note_at_work(connection, kind, datetime.fromisoformat(at_work) + moved)
 
 
 def overdue(connection: Connection, now: datetime, job_id: int | None = None) -> list[Overdue]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration; a database at another is migrated, or refused if it is not known."""
 
 
@@ -124,4 +124,20 @@ cameras = Table(
     metadata,
     Column("camera", String, primary_key=True),
     Column("state", Text, nullable=False),
+)
+
+# How each camera was and when: a row a state, the newest without an end.
+camera_states = Table(
+    "camera_states",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("camera", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("cause", Text),
+    Column("began", UtcDateTime, nullable=False),
+    Column("ended", UtcDateTime),
+    # It is known to have lasted up to here: after a crash that is its end.
+    Column("seen", UtcDateTime, nullable=False),
+    Index("camera_states_camera", "camera", "began"),
+    sqlite_autoincrement=True,
 )

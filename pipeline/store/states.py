@@ -7,6 +7,8 @@ from enum import Enum, StrEnum
 
 from pipeline.amendment import (
     Amendment,
+    CameraBack,
+    CameraLost,
     EventClipFailed,
     EventClipReady,
     EventCreated,
@@ -31,6 +33,9 @@ class Trigger(StrEnum):
     CLIP = "given a clip"
     ENDED = "ended"
     ENDED_AGAIN = "ended, having ended before"
+    LOST = "the loss of a camera"
+    LOST_AGAIN = "the loss of a camera, having ended before"
+    BACK = "the return of a camera"
 
 
 class Step(Enum):
@@ -62,6 +67,9 @@ _ROWS: tuple[tuple[State | Step, ...], ...] = (
     (_NEVER,     _DETECTED,    _CONFIRMED, _REJECTED, _UNSURE, _UNVERIFIED, _UNJUDGED),  # clip
     (_NEVER,     _DETECTED,    _CONFIRMED, _REJECTED, _UNSURE, _UNVERIFIED, _UNJUDGED),  # ended
     (_NEVER,     _SAME,        _SAME,      _SAME,     _SAME,   _SAME,       _SAME),      # again
+    (_UNJUDGED,  _NEVER,       _NEVER,     _NEVER,    _NEVER,  _NEVER,      _UNJUDGED),  # lost
+    (_NEVER,     _SAME,        _SAME,      _SAME,     _SAME,   _SAME,       _SAME),      # again
+    (_NEVER,     _NEVER,       _NEVER,     _NEVER,    _NEVER,  _NEVER,      _UNJUDGED),  # back
 )
 # fmt: on
 TABLE: Mapping[tuple[State | None, Trigger], State | Step] = {
@@ -81,6 +89,7 @@ _VERDICTS = {
 
 def trigger_of(event: Event | None, amendment: Amendment) -> Trigger:
     """What an amendment means to an event (None: there is no such event)."""
+    over = event is not None and event.ended is not None
     match amendment:
         case EventCreated():
             return Trigger.CREATED_UNASKED if amendment.scene is None else Trigger.CREATED_ASKED
@@ -91,8 +100,11 @@ def trigger_of(event: Event | None, amendment: Amendment) -> Trigger:
         case EventClipReady() | EventClipFailed():
             return Trigger.CLIP
         case EventEnded():
-            over = event is not None and event.ended is not None
             return Trigger.ENDED_AGAIN if over else Trigger.ENDED
+        case CameraLost():
+            return Trigger.LOST_AGAIN if over else Trigger.LOST
+        case CameraBack():
+            return Trigger.ENDED_AGAIN if over else Trigger.BACK
 
 
 def next_state(event: Event | None, event_id: str, amendment: Amendment) -> State | None:

@@ -12,7 +12,10 @@ from typing import Any, Self
 from sqlalchemy import select
 
 from pipeline.amendment import Amendment, EventJudged
-from pipeline.store import events, jobs, meta, schema
+from pipeline.health import CameraState
+from pipeline.store import cameras, events, jobs, meta, schema
+from pipeline.store.cameras import CameraStates
+from pipeline.store.clock import StoreClock
 from pipeline.store.database import Database
 from pipeline.store.jobs import Jobs
 from pipeline.store.marks import Marks
@@ -34,6 +37,8 @@ class Store:
         self.jobs = Jobs(database)
         self.outbox = Outbox(database)
         self.marks = Marks(database)
+        self.clock = StoreClock(database)
+        self.cameras = CameraStates(database)
 
     @classmethod
     def open(cls, data_folder: Path) -> Self:
@@ -70,7 +75,7 @@ class Store:
 
         One transaction holds the new version, its outbox row and the jobs that follow; on return
         they are on the disk. Whatever changes nothing (see `states`) makes no version. `now` is
-        an aware time.
+        an aware time: that of `clock`, as everywhere that jobs are concerned.
 
         Raises:
             AmendmentError: the event cannot take this amendment.
@@ -98,6 +103,25 @@ class Store:
             ]
             meta.save_camera(connection, *camera_state)
         return amended
+
+    def camera_changed(
+        self,
+        camera: str,
+        states: Sequence[tuple[CameraState, str | None, datetime]],
+        amendments: Sequence[tuple[str, Amendment]],
+        *,
+        now: datetime,
+    ) -> None:
+        """A camera went through these states (with their cause and beginning), which is told so.
+
+        Raises:
+            AmendmentError: an event cannot take its amendment; nothing was changed.
+        """
+        with self._database.write() as connection:
+            for state, cause, at in states:
+                cameras.enter(connection, camera, state, cause, at)
+            for event_id, amendment in amendments:
+                events.amend(connection, event_id, amendment, now)
 
     def sweep_deadlines(self, now: datetime) -> list[Event]:
         """Make the events unverified whose verdict did not come in time; return those.

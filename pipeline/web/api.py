@@ -1,4 +1,4 @@
-"""The API behind the page: events, marks, cameras; described at /api/openapi.json."""
+"""The API behind the page: events and marks; described at /api/openapi.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pipeline.store import Store
 from pipeline.types import Event, Mark, MarkKind, Severity, State
 from pipeline.web.site import Site
-from pipeline.web.views import cameras_view, day_span, event_view
+from pipeline.web.views import day_span, event_view
 
 MOST = 200
 Id = Annotated[str, Path(max_length=64, description="An event's id.")]
@@ -72,14 +72,6 @@ class NewMark(BaseModel):
     camera: Annotated[str | None, Field(max_length=64)] = None
     at: Annotated[AwareDatetime, AfterValidator(_plausible)] | None = None
     note: Annotated[str | None, Field(max_length=1000)] = None
-
-
-class CameraItem(BaseModel):
-    key: str
-    name: str
-    state: str
-    word: str
-    sentence: str | None
 
 
 def items(site: Site, events: list[Event]) -> list[Item]:
@@ -204,22 +196,6 @@ def undo(request: Request, mark_id: Annotated[int, Path(ge=1, lt=2**63)]) -> Mar
         raise HTTPException(404, "There is no such mark.")
     request.app.state.live.marked(undone)
     return undone
-
-
-@router.get("/cameras", tags=["cameras"])
-def cameras(request: Request) -> list[CameraItem]:
-    """How the cameras are."""
-    site: Site = request.app.state.site
-    return [
-        CameraItem(
-            key=view.key,
-            name=view.name,
-            state=view.state,
-            word=view.word,
-            sentence=view.sentence,
-        )
-        for view in cameras_view(site, datetime.now(UTC))
-    ]
 
 
 def _event(store: Store, event_id: str) -> Event:

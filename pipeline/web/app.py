@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from pipeline.errors import StoreError
-from pipeline.web import api, live, media_files, pages
+from pipeline.web import api, cameras, live, media_files, metrics, pages
 from pipeline.web.auth import Access, Gate
 from pipeline.web.live import Live
 from pipeline.web.pages import templates
@@ -74,7 +74,7 @@ def create_app(
         telemetry=_SILENT,  # type: ignore[arg-type] # the type wants literals
     )
     app.state.site, app.state.live = site, following
-    for part in (api, media_files, pages, live):
+    for part in (api, cameras, media_files, metrics, pages, live):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.add_exception_handler(HTTPException, _refused)

@@ -70,7 +70,10 @@ class Live:
         if rows:
             self._sequence = rows[-1].sequence
         now = datetime.now(UTC)
-        return rows, [asdict(view) for view in cameras_view(self._site, now)]
+        cameras = [asdict(view) for view in cameras_view(self._site, now)]
+        for camera in cameras:
+            camera["since"] = camera["since"] and camera["since"].isoformat()
+        return rows, cameras
 
     def marked(self, mark: Mark) -> None:
         """Tell of a mark; from any thread."""
@@ -111,9 +114,12 @@ class Live:
                 event="cameras", data=self._cameras, id=str(after), retry=RETRY_MS
             )
             for missed in await asyncio.to_thread(self._since, after):
+                after = _sequence(missed, after)
                 yield missed
             while not self.closed and (message := await page.get()) is not None:
-                yield message
+                # What the look for missed ones came upon is not told twice.
+                if _sequence(message, after + 1) > after:
+                    yield message
         finally:
             self._pages.discard(page)
 
@@ -133,6 +139,11 @@ def _begin_anew(page: asyncio.Queue[ServerSentEvent | None]) -> None:
     while not page.empty():
         page.get_nowait()
     page.put_nowait(ServerSentEvent(event="reset", data={}))
+
+
+def _sequence(message: ServerSentEvent, otherwise: int) -> int:
+    """Where a message stands in the outbox; those of events alone stand there."""
+    return otherwise if message.id is None else int(message.id)
 
 
 def told(row: OutboxRow) -> ServerSentEvent:

@@ -23,7 +23,10 @@ router = APIRouter(tags=["media"])
 @router.get(
     "/media/{event_id}/{role}",
     response_class=FileResponse,
-    responses={404: {"description": "It is not there, with a sentence why."}},
+    responses={
+        403: {"description": "It shows what privacy masks hide."},
+        404: {"description": "It is not there, with a sentence why."},
+    },
 )
 def media(
     request: Request,
@@ -39,6 +42,12 @@ def media(
         raise HTTPException(404, "There is no such event.")
     if role == "captions":
         return _captions(site, event)
+    if role == "clip" and event.clip is not None and event.clip.restricted:
+        raise HTTPException(
+            403,
+            "This clip shows what its camera's privacy masks hide; an administrator gets it with "
+            f"`vigil clip {event.id} -o FILE`, everybody the annotated one.",
+        )
     key = _key(event, role)
     if key is None:
         raise HTTPException(404, _missing(event, role))

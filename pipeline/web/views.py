@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from pipeline.health import CameraState, CameraStatus, Statuses
+from pipeline.health import CameraState, CameraStatus, Gap, Period, Statuses
 from pipeline.types import ClipReason, Event, EventType, Mark, MarkKind, Severity, State
 from pipeline.web.site import Site
+from pipeline.wording import duration, plain_cause
 
 STALE_S = 10.0
 """Statuses that are older say nothing any more."""
@@ -70,11 +71,14 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class CameraView:
+    """How a camera is: `state` is its class for the eye, `word` and `sentence` for reading."""
+
     key: str
     name: str
     state: str
     word: str
     sentence: str | None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,8 @@ def event_view(site: Site, event: Event, mark: Mark | None, now: datetime) -> Ev
         # Another content of the same role has another address: browsers cache clips for long.
         return f"/media/{event.id}/{role}?v={event.version if role == 'captions' else _tag(key)}"
 
-    clip = there(event.clip.key if event.clip else None, "clip")
+    raw = None if event.clip is None or event.clip.restricted else event.clip.key
+    clip = there(raw, "clip")
     annotated = there(event.annotated_clip.key if event.annotated_clip else None, "annotated")
     timeline = event.clip.timeline if event.clip else None
     sheet = event.annotated_clip.contact_sheet if event.annotated_clip else None
@@ -136,18 +141,21 @@ def event_view(site: Site, event: Event, mark: Mark | None, now: datetime) -> Ev
         captions=there(timeline, "captions"),
         sheet=there(sheet, "sheet"),
         images=images,
-        clip_text=clip_text(event, clip is not None, now),
+        clip_text=clip_text(event, (clip or annotated) is not None, now),
         contributions=contributions(event),
     )
 
 
 def clip_text(event: Event, there: bool, now: datetime) -> str | None:
     """Why there is no clip to play, or None if there is one and nothing failed."""
+    if event.of_camera:
+        return None
     if there:
         if event.clip_reason is not None and event.annotated_clip is None:
             return f"annotated clip unavailable: {_CLIPS[event.clip_reason]}"
         return None
-    if event.clip is not None:
+    restricted = event.clip is not None and event.clip.restricted
+    if (event.annotated_clip if restricted else event.clip) is not None:
         return "clip no longer kept"
     if event.clip_reason is not None:
         return f"clip unavailable: {_CLIPS[event.clip_reason]}"
@@ -192,7 +200,8 @@ def _camera(key: str, name: str, statuses: Statuses | None, now: datetime) -> Ca
     status = statuses.cameras.get(key)
     if status is None or (now - statuses.at).total_seconds() > STALE_S:
         return CameraView(key, name, "unknown", "unknown", None)
-    return CameraView(key, name, *_how(status))
+    state, word, sentence = _how(status)
+    return CameraView(key, name, state, word, plain_cause(sentence, key), status.since)
 
 
 def _how(status: CameraStatus) -> tuple[str, str, str | None]:
@@ -204,6 +213,33 @@ def _how(status: CameraStatus) -> tuple[str, str, str | None]:
     if status.state in (CameraState.CONNECTING, CameraState.ENDED, CameraState.STOPPED):
         return "waiting", word, status.message
     return "away", word, status.message
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodView:
+    """A state of a camera, or a gap, for people; it goes on where `ended` is None."""
+
+    began: datetime
+    ended: datetime | None
+    length: str
+    state: str
+    cause: str | None
+
+
+def period_views(
+    periods: Sequence[Period | Gap], tz: tzinfo | None, now: datetime
+) -> list[PeriodView]:
+    """How a camera was, for people."""
+    return [
+        PeriodView(
+            began=period.began.astimezone(tz),
+            ended=None if period.ended is None else period.ended.astimezone(tz),
+            length=duration(max(0.0, ((period.ended or now) - period.began).total_seconds())),
+            state=period.state.value.replace("_", " "),
+            cause=plain_cause(period.cause, period.camera),
+        )
+        for period in periods
+    ]
 
 
 def day_span(day: date, tz: tzinfo | None) -> tuple[datetime, datetime]:

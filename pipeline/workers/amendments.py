@@ -6,6 +6,7 @@ import logging
 from datetime import datetime, timedelta
 
 from pipeline.amendment import Amendment, EventCreated, EventEnded, EventUpdated, Footage
+from pipeline.clock import HostClock
 from pipeline.config import Config, Record
 from pipeline.describers import template
 from pipeline.errors import StoreError
@@ -14,7 +15,7 @@ from pipeline.geometry import clipped_fractions
 from pipeline.incidents import Action, Close, Open, Update
 from pipeline.protocols import Media
 from pipeline.scenes import make_scene
-from pipeline.types import Finding, Frame, Scene, Size, Track, TrackBox, View
+from pipeline.types import Finding, Frame, Polygon, Scene, Size, Track, TrackBox, View
 from pipeline.workers.analysis import Look
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ def created(
             scene = make_scene(event_id, frame, view, finding, facts, media)
         except StoreError as error:
             logger.warning("Event %s has no pictures: %s", event_id, error)
-    rule = config.cameras[view.camera].rules[finding.rule]
+    camera = config.cameras[view.camera]
+    rule = camera.rules[finding.rule]
     started = wall_time(view, finding.started)
     return EventCreated(
         camera=view.camera,
@@ -78,13 +80,25 @@ def created(
         images=scene.images,
         scene=_asked(config, rule.verify == "model", scene),
         judge_within_s=60.0 if config.describer is None else config.describer.deadline_s,
-        footage=footage(config.cameras[view.camera].record, started, view.captured_at),
+        footage=footage(
+            camera.record,
+            started,
+            view.captured_at,
+            camera.masks,
+            HostClock.of(view.captured_at, view.monotonic),
+        ),
     )
 
 
-def footage(record: Record, started: datetime, found: datetime) -> Footage | None:
+def footage(
+    record: Record,
+    started: datetime,
+    found: datetime,
+    masks: tuple[Polygon, ...] = (),
+    clock: HostClock | None = None,
+) -> Footage | None:
     """What the clip of an event shall hold that began at `started` and was `found` later, as by
-    a rule that waits; None where none is wanted.
+    a rule that waits, and hide by `masks`; None where none is wanted.
 
     Its beginning is in the clip, unless it is so long ago that the moment it was found would not
     be: then as much as leaves half of the clip for what came after.
@@ -98,6 +112,8 @@ def footage(record: Record, started: datetime, found: datetime) -> Footage | Non
         post_roll_s=record.post_roll_s,
         longest_s=record.longest_s,
         annotated=record.annotated,
+        clock=clock,
+        masks=masks,
     )
 
 

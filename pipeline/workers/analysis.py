@@ -20,8 +20,6 @@ from pipeline.types import Detection, Finding, Frame, Size, View
 
 ANSWER_S = 30.0
 """A detector that takes longer for one frame is broken."""
-EARLY = 0.1
-"""A frame that comes this share of a period early is still the one that is due."""
 GAPS = 5
 """How many gaps between looks tell how often a camera is looked at."""
 PATIENCE_S = 5.0
@@ -43,23 +41,6 @@ class Look:
     actions: Sequence[Action]
     spent: Mapping[str, float] = field(default_factory=dict)
     pts: float = 0.0
-
-
-class Pace:
-    """Chooses the frames that are looked at: at most `fps` a second of the frames' own time."""
-
-    def __init__(self, fps: float) -> None:
-        self._period = 1.0 / fps
-        self._next = float("-inf")
-
-    def due(self, frame: Frame) -> bool:
-        """Whether this frame is looked at."""
-        now = frame.monotonic
-        if now < self._next - EARLY * self._period and not frame.discontinuity:
-            return False
-        behind = now - self._next > self._period
-        self._next = now + self._period if behind else self._next + self._period
-        return True
 
 
 class Analysis:

@@ -13,17 +13,22 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
+from pipeline.blackbox import Recorder
+from pipeline.clock import HostClock
 from pipeline.config import Config
 from pipeline.errors import DetectorBusy, DetectorError
 from pipeline.health import CameraState, CameraStatus
 from pipeline.incidents import Action, Open
+from pipeline.outages import Outages, Place
 from pipeline.protocols import Detector
 from pipeline.queues import Slot, SlotClosed, newest_frame
-from pipeline.sources import Reconnecting, SourceOptions
-from pipeline.types import Frame, Wire
-from pipeline.workers.analysis import Analysis, Latencies, Look, Pace
+from pipeline.sources import Clock, FrozenPictures, Reconnecting, SourceOptions
+from pipeline.types import Event, Frame, Wire
+from pipeline.workers.analysis import Analysis, Latencies, Look
+from pipeline.workers.choosing import Pace, Policy, choose
 from pipeline.workers.guard import guarded_thread
-from pipeline.workers.keeping import Keeping
+from pipeline.workers.recording import Recording
+from pipeline.workers.standing import News, Standing
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +46,17 @@ class Handover(Wire):
 
     format: Literal[1] = 1
     saved_at: AwareDatetime
+    clock: HostClock | None = None
     run: str
     film_pts: float | None
     analysis: dict[str, Any]
+
+    def age_s(self) -> float:
+        """How long ago it was saved, also if the host's clock was set since."""
+        now, monotonic = datetime.now(UTC), time.monotonic()
+        clock = HostClock.of(now, monotonic)
+        saved_at = self.saved_at if clock is None else clock.told(self.saved_at, by=self.clock)
+        return (now - saved_at).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +97,8 @@ def _newest(old: _Arrived, new: _Arrived) -> _Arrived:
 class CameraWatch:
     """Watches one camera from `start` until `stop`, or until its film has ended.
 
-    `report` is called from the analysing thread and must not wait.
+    `report` is called from its threads and must not wait. `outage` is the event of its being away
+    that a predecessor left open.
     """
 
     def __init__(
@@ -92,9 +106,11 @@ class CameraWatch:
         config: Config,
         key: str,
         detector: Detector,
-        report: Callable[[Report], None],
+        report: Callable[[Report | News], None],
         resume: Resume | None,
         run: str,
+        recorder: Recorder,
+        outage: Event | None = None,
     ) -> None:
         camera = config.cameras[key]
         self.key = key
@@ -103,19 +119,30 @@ class CameraWatch:
         self._stop = threading.Event()
         self._slot: Slot[_Arrived] = Slot(merge=_newest)
         film_pts = None if resume is None else resume.film_pts
-        self._keeping = Keeping(config, key, film_pts) if camera.record.wanted else None
+        clock = Clock()
+        self._keeping = (
+            Recording(config, key, film_pts, clock, recorder) if camera.record.wanted else None
+        )
+        reading = recorder.trail(key)
         self._source = Reconnecting(
             key,
             camera.address(),
             stop=self._stop,
-            on_state=self._set_state,
-            packets=self._keeping,
+            on_state=self._changed,
+            packets=None if self._keeping is None else self._keeping.packets,
+            clock=clock,
             options=SourceOptions.of(camera),
+            call=reading.call,
         )
-        self._pace = Pace(camera.detect.fps)
-        self._lock = threading.Lock()
-        self._state = CameraState.CONNECTING
-        self._message: str | None = None
+        place = Place(key, config.camera_name(key), config.site, config.tz())
+        self._standing = Standing(
+            key,
+            Outages(place, camera.health, open_event=outage),
+            report,
+            live=lambda: self._source.live,
+        )
+        self._frozen = FrozenPictures(camera.health.frozen_after_s)
+        self._pace = Pace(1.0 / camera.detect.fps, seen_until=film_pts)
         self._live_since: datetime | None = None
         self._size: tuple[int, int] | None = None
         self._counts: Counter[str] = Counter()
@@ -125,8 +152,8 @@ class CameraWatch:
         self._saved_at = 0.0
         self._done = threading.Event()
         self._threads = [
-            guarded_thread(f"{key}-read", self._read),
-            guarded_thread(f"{key}-analyse", self._analyse),
+            guarded_thread(f"{key}-read", reading.followed(self._read)),
+            guarded_thread(f"{key}-analyse", recorder.trail(key).followed(self._analyse)),
         ]
 
     def start(self) -> None:
@@ -164,50 +191,66 @@ class CameraWatch:
             dropped += self._keeping.dropped
             recording = self._keeping.problem
         recent = sum(1 for at in tuple(self._looked_at) if now - at <= RATE_OVER_S)
-        with self._lock:
-            return CameraStatus(
-                state=self._state,
-                message=self._message,
-                live_since=self._live_since,
-                size=self._size,
-                frames=self._counts["frames"],
-                detections=self._counts["detections"],
-                looks=self._counts["looks"],
-                looks_per_s=round(recent / RATE_OVER_S, 1),
-                latency_ms=self._latencies.median_ms(),
-                events=self._counts["events"],
-                dropped=dict(dropped),
-                recording=recording,
-            )
+        state, message, since = self._standing.now
+        return CameraStatus(
+            state=state,
+            since=since,
+            message=message,
+            live_since=self._live_since,
+            size=self._size,
+            frames=self._counts["frames"],
+            detections=self._counts["detections"],
+            looks=self._counts["looks"],
+            looks_per_s=round(recent / RATE_OVER_S, 1),
+            latency_ms=self._latencies.median_ms(),
+            events=self._counts["events"],
+            dropped=dict(dropped),
+            breaks=self._counts["breaks"],
+            changes=self._standing.changes,
+            recording=recording,
+        )
 
-    def _set_state(self, state: CameraState, message: str | None) -> None:
-        with self._lock:
-            self._state, self._message = state, message
-            if state is CameraState.LIVE:
-                self._live_since = datetime.now(UTC)
+    def tick(self) -> None:
+        """Time has passed; called about once a second."""
+        self._standing.tick()
+
+    def _changed(self, state: CameraState, message: str | None) -> None:
+        if state is CameraState.LIVE:
+            self._live_since = datetime.now(UTC)
+        self._standing.changed(state, message)
 
     def _read(self) -> None:
         try:
             for frame in self._source.frames():
                 arrived = time.monotonic()
                 self._counts["frames"] += 1
+                self._counts["breaks"] += frame.discontinuity
                 self._size = frame.size
-                if self._seen_before(frame):
-                    self._dropped["seen_before"] += 1
-                    continue
-                if not self._pace.due(frame):
-                    self._dropped["not_due"] += 1
-                    continue
-                if not self._slot.put(_Arrived(frame, arrived), replaceable=self._source.live):
+                policy = Policy.NEWEST if self._source.live else Policy.EVERY
+                skipped, self._pace = choose(
+                    self._pace,
+                    frame.monotonic,
+                    frame.pts,
+                    discontinuity=frame.discontinuity,
+                    frozen=policy is Policy.NEWEST and self._is_frozen(frame),
+                )
+                if skipped is not None:
+                    self._dropped[skipped] += 1
+                elif not self._slot.put(
+                    _Arrived(frame, arrived), replaceable=policy is Policy.NEWEST
+                ):
                     break
         finally:
             self._slot.close()
 
-    def _seen_before(self, frame: Frame) -> bool:
-        """Whether a film's frame was looked at before this worker was started again."""
-        if self._resume is None or self._resume.film_pts is None or self._source.live:
-            return False
-        return frame.pts <= self._resume.film_pts
+    def _is_frozen(self, frame: Frame) -> bool:
+        was = self._frozen.frozen and not frame.discontinuity
+        frozen = self._frozen.look(frame)
+        if frozen and not was:
+            self._changed(CameraState.FROZEN, f"Camera {self.key}: it sends the same pictures.")
+        elif was and not frozen:
+            self._changed(CameraState.LIVE, None)
+        return frozen
 
     def _analyse(self) -> None:
         # Tracking imports what takes seconds to import; the camera opens meanwhile.
@@ -258,8 +301,10 @@ class CameraWatch:
 
     def _left(self, last: Look) -> Handover:
         """What a successor would need right after this look."""
+        now = datetime.now(UTC)
         return Handover(
-            saved_at=datetime.now(UTC),
+            saved_at=now,
+            clock=HostClock.of(now, time.monotonic()),
             run=self._run,
             film_pts=None if self._source.live else last.pts,
             analysis=self._analysis.state(),

@@ -5,21 +5,27 @@ from __future__ import annotations
 import errno
 import logging
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from pipeline.amendment import EventClipFailed, EventClipReady
-from pipeline.clips.cut import cut
+from pipeline.amendment import Footage as Asked
+from pipeline.clips.cut import copyable, cut
 from pipeline.clips.footage import Footage
 from pipeline.clips.pictures import poster
+from pipeline.clips.piece import Piece
+from pipeline.clock import HostClock
 from pipeline.errors import ClipError, StoreError
+from pipeline.masking import WHOLE, Masks
 from pipeline.media import LocalMedia
 from pipeline.store import Job, JobKind, Store, Waiting
-from pipeline.types import Clip, ClipReason, Event
+from pipeline.types import Clip, ClipReason, Event, Polygon, Size
+from pipeline.workers.leasing import LATER_S, Keep, Pauses
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +37,13 @@ STILL_S = 5.0
 ended event is cut."""
 WORTH_S = 3.0
 """A first clip is not made where the one of all of the event follows within this."""
-LATER_S = (5.0, 30.0, 120.0, 600.0)
-"""After a failure that may pass, so long until the next attempt."""
 FIRST = "first"
 SLACK_S = 0.25
 """Pictures are this far apart, or nearer: more need not be waited for to have all of a clip."""
+
+
+_Wanted = tuple[str, HostClock | None]
+"""Video of a camera, by the clock of an event."""
 
 
 @dataclass
@@ -57,13 +65,20 @@ class Cutting:
     work: Path
     """A folder for what is being made, on the disk of the media."""
     worker: str
+    masks: Mapping[str, tuple[Polygon, ...]] = field(default_factory=dict)
+    """Camera -> what is hidden in its pictures now."""
     full: Callable[[], bool] = lambda: False
     """Whether the disk of the video has no room, so that none is kept."""
     should_stop: Callable[[], bool] = lambda: False
     """Asked all the while: a clip that is encoded anew can take minutes."""
+    encodes: bool = False
+    """Whether it makes the clips that have to be encoded anew, or all the others, which must not
+    wait for those."""
     counters: Counter[str] = field(default_factory=Counter)
     problem: str | None = None
-    _reels: dict[str, _Reel] = field(default_factory=dict)
+    _reels: dict[_Wanted, _Reel] = field(default_factory=dict)
+    _not_mine: set[tuple[str, JobKind]] = field(default_factory=set)
+    _pauses: Pauses = field(default_factory=Pauses)
 
     def step(self, now: datetime, monotonic: float, *, last: bool = False) -> bool:
         """Cut one clip that is due; whether there was one.
@@ -75,10 +90,17 @@ class Cutting:
         """
         open_cuts = self.waiting()
         self._look(open_cuts, monotonic)
+        self._not_mine &= {(waiting.event.id, waiting.kind) for waiting in open_cuts}
         for waiting in open_cuts:
+            if (waiting.event.id, waiting.kind) in self._not_mine:
+                continue
             if waiting.spent(now):
                 self._give_up(waiting, now)
             elif waiting.not_before <= now and self._due(waiting, monotonic, last):
+                pieces = self._pieces(waiting)
+                if bool(pieces) and copyable(pieces) is self.encodes:
+                    self._not_mine.add((waiting.event.id, waiting.kind))
+                    continue
                 job = self.store.jobs.lease(
                     waiting.kind,
                     now=now,
@@ -87,30 +109,35 @@ class Cutting:
                     event_id=waiting.event.id,
                 )
                 if job is not None:
-                    self._cut(job, waiting.event, now)
+                    self._cut(job, waiting.event, pieces, now)
                     return True
         return False
 
     def waiting(self) -> list[Waiting]:
-        """The clips that are still to be cut."""
-        return self.store.jobs.waiting(CUTS)
+        """The clips that are still to be cut; a first one is not worth being encoded."""
+        return self.store.jobs.waiting([JobKind.CUT] if self.encodes else CUTS)
+
+    def _pieces(self, waiting: Waiting) -> list[Piece]:
+        footage = waiting.footage
+        end = _end(waiting.kind, waiting.event, waiting)
+        return self._reels[_wanted(waiting)].footage.pieces(footage.begin, end, footage.clock)
 
     def _look(self, open_cuts: list[Waiting], monotonic: float) -> None:
         """See how far the video of each camera goes that a clip is waiting for."""
-        cameras = {waiting.event.camera for waiting in open_cuts}
         self._reels = {
-            key: self._reels.get(key) or _Reel(Footage(self.video / key), since=monotonic)
-            for key in cameras
+            wanted: self._reels.get(wanted)
+            or _Reel(Footage(self.video / wanted[0]), since=monotonic)
+            for wanted in map(_wanted, open_cuts)
         }
-        for reel in self._reels.values():
-            until = reel.footage.until()
+        for (_, clock), reel in self._reels.items():
+            until = reel.footage.until(clock)
             if until != reel.until:
                 reel.until, reel.since = until, monotonic
 
     def _due(self, waiting: Waiting, monotonic: float, last: bool) -> bool:
         event = waiting.event
         end = _end(waiting.kind, event, waiting)
-        reel = self._reels[event.camera]
+        reel = self._reels[_wanted(waiting)]
         there = reel.until is not None and reel.until >= end - timedelta(seconds=SLACK_S)
         if waiting.kind is JobKind.CUT_FIRST and event.ended is not None:
             whole = _end(JobKind.CUT, event, waiting)
@@ -119,25 +146,31 @@ class Cutting:
             return there
         return event.ended is not None and (last or monotonic - reel.since >= STILL_S)
 
-    def _cut(self, job: Job, event: Event, now: datetime) -> None:
+    def _cut(self, job: Job, event: Event, pieces: list[Piece], now: datetime) -> None:
+        began = time.monotonic()
+
+        def then() -> datetime:
+            """The moment after `now` at which the cutting is over."""
+            return now + timedelta(seconds=time.monotonic() - began)
+
         try:
-            ready = self._clip(job, event)
+            ready = self._clip(job, event, pieces)
         except ClipError as error:
-            self._failed(job, self._explained(error), now)
+            self._failed(job, self._explained(error), then())
         except StoreError as error:
             # The disk that takes no clip is full, or fails as a full one does.
-            self._failed(job, ClipError(str(error), ClipReason.DISK_FULL, passing=True), now)
+            self._failed(job, ClipError(str(error), ClipReason.DISK_FULL, passing=True), then())
         else:
             if ready is None:
-                self.store.jobs.release(job, retry_at=now, counts=False)
+                self.store.jobs.release(job, retry_at=then(), counts=False)
                 return
-            self.store.amend(event.id, ready, now=now)
+            self.store.amend(event.id, ready, now=then())
             self.counters["clips"] += 1
             self.problem = None
-            if ready.final and not job.footage.annotated:
+            if ready.final and not (job.footage.annotated or ready.clip.restricted):
                 forget_first(self.media, event.id)
 
-    def _clip(self, job: Job, event: Event) -> EventClipReady | None:
+    def _clip(self, job: Job, event: Event, pieces: list[Piece]) -> EventClipReady | None:
         """The clip, or None when it was stopped.
 
         Raises:
@@ -146,16 +179,18 @@ class Cutting:
         """
         footage = job.footage
         end = _end(job.kind, event, job)
-        pieces = self._reels[event.camera].footage.pieces(footage.begin, end)
+        keep = Keep(self.store, job, LEASE_S)
         with work_folder(self.work) as folder:
             raw = folder / "clip.mp4"
-            made = cut(pieces, raw, self.should_stop)
+            made = cut(pieces, raw, lambda: self.should_stop() or not keep.kept())
             if made is None:
                 return None
+            masks = self._masks(footage, event, made.size)
+            made = made.model_copy(update={"masks": masks})
             # Another name for another content: whoever watches the first clip goes on with it.
             name = FIRST if job.kind is JobKind.CUT_FIRST else "clip"
             keys = _Keys(event.id, name)
-            image = poster(raw, made.seconds(event.started))
+            image = poster(raw, made.seconds(event.started), Masks(masks))
             self.media.put_file(keys.clip, raw)
         self.media.put(keys.timeline, made.model_dump_json().encode())
         self.media.put_image(keys.poster, image)
@@ -173,10 +208,20 @@ class Cutting:
             whole=job.kind is JobKind.CUT
             and made.start <= footage.begin + slack
             and made.end >= end - slack,
+            restricted=bool(masks),
             poster=keys.poster,
             timeline=keys.timeline,
         )
         return EventClipReady(clip=clip, final=job.kind is JobKind.CUT)
+
+    def _masks(self, footage: Asked, event: Event, size: Size) -> tuple[Polygon, ...]:
+        """What is hidden in a clip: what was when the event began, and what is now."""
+        masks = tuple(dict.fromkeys((*footage.masks, *self.masks.get(event.camera, ()))))
+        width, height = event.frame_size
+        if masks and (width > height) != (size[0] > size[1]):
+            # A film that is to be turned plays unturned, so nobody knows where the masks are in it.
+            return (*masks, WHOLE)
+        return masks
 
     def _explained(self, error: ClipError) -> ClipError:
         """Why there is no video, where that can be seen."""
@@ -197,8 +242,7 @@ class Cutting:
             self.store.jobs.release(job, retry_at=now + timedelta(seconds=LATER_S[-1]))
             return
         if error.passing:
-            pause = LATER_S[min(job.attempt, len(LATER_S)) - 1]
-            self.store.jobs.release(job, retry_at=now + timedelta(seconds=pause))
+            self.store.jobs.release(job, retry_at=now + self._pauses.next(job), counts=False)
         failed = EventClipFailed(
             reason=ClipReason(error.reason), error=str(error), final=not error.passing
         )
@@ -257,6 +301,10 @@ def forget_first(media: LocalMedia, event_id: str) -> None:
             media.delete(key)
         except StoreError as error:
             logger.warning("%s", error)
+
+
+def _wanted(waiting: Waiting) -> _Wanted:
+    return waiting.event.camera, waiting.footage.clock
 
 
 def _end(kind: JobKind, event: Event, asked: Waiting | Job) -> datetime:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from pipeline.amendment import EventClipFailed, EventClipReady
@@ -18,13 +18,13 @@ from pipeline.errors import ClipError, StoreError
 from pipeline.media import LocalMedia
 from pipeline.store import Job, JobKind, Store
 from pipeline.types import ClipReason, Event, Zone
-from pipeline.workers.cutting import LATER_S, forget_first, work_folder
+from pipeline.workers.cutting import forget_first, work_folder
 from pipeline.workers.guard import guarded_thread
+from pipeline.workers.leasing import Keep, Pauses
 
 logger = logging.getLogger(__name__)
 
 LEASE_S = 30.0
-EXTEND_S = 10.0
 IDLE_S = 0.5
 NICENESS = 19
 """Detection must not notice it."""
@@ -39,6 +39,7 @@ class Drawing:
         self._config, self._store, self._media = config, store, media
         self._work, self._worker = work, worker
         self._stop = threading.Event()
+        self._pauses = Pauses()
         self.counters: Counter[str] = Counter()
         self._thread = guarded_thread("drawing", self._run)
 
@@ -55,7 +56,7 @@ class Drawing:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while not self._stop.is_set():
             try:
-                found = self._step(datetime.now(UTC))
+                found = self._step(self._store.clock.now())
             except StoreError as error:
                 logger.warning("%s Drawing waits.", error)
                 found = False
@@ -80,9 +81,9 @@ class Drawing:
             self._failed(job, error)
         else:
             if ready is None:
-                self._store.jobs.release(job, retry_at=datetime.now(UTC))
+                self._store.jobs.release(job, retry_at=self._store.clock.now(), counts=False)
                 return True
-            self._store.amend(event.id, ready, now=datetime.now(UTC))
+            self._store.amend(event.id, ready, now=self._store.clock.now())
             self.counters["drawn"] += 1
             forget_first(self._media, event.id)
             logger.info(
@@ -110,7 +111,8 @@ class Drawing:
             raise ClipError(
                 "The clip was removed before it was drawn.", ClipReason.NOT_RECORDED
             ) from None
-        keep = _Lease(self._store, job)
+        made = self._masked(made, event)
+        keep = Keep(self._store, job, LEASE_S)
         with work_folder(self._work) as folder:
             out = folder / "annotated.mp4"
             drawn = annotate(
@@ -137,9 +139,16 @@ class Drawing:
             "width": drawn.size[0],
             "height": drawn.size[1],
             "transcoded": True,
+            "restricted": False,
             "contact_sheet": sheet,
         }
         return EventClipReady(clip=clip.model_copy(update=changes))
+
+    def _masked(self, made: Cut, event: Event) -> Cut:
+        """The clip, with what has come to be hidden since it was cut."""
+        camera = self._config.cameras.get(event.camera)
+        now = () if camera is None else camera.masks
+        return made.model_copy(update={"masks": (*made.masks, *now)})
 
     def _zones(self, event: Event) -> list[Zone]:
         camera = self._config.cameras.get(event.camera)
@@ -149,34 +158,13 @@ class Drawing:
     def _failed(self, job: Job, error: ClipError | StoreError) -> None:
         self.counters["failed"] += 1
         logger.warning("Event %s has no annotated clip yet: %s", job.event_id, error)
-        now = datetime.now(UTC)
+        now = self._store.clock.now()
         reason = error.reason if isinstance(error, ClipError) else ClipReason.DISK_FULL
         passing = isinstance(error, StoreError) or error.passing
         if passing:
-            pause = LATER_S[min(job.attempt, len(LATER_S)) - 1]
-            self._store.jobs.release(job, retry_at=now + timedelta(seconds=pause))
+            retry_at = now + self._pauses.next(job)
+            self._store.jobs.release(job, retry_at=retry_at, counts=False)
         failed = EventClipFailed(
             reason=ClipReason(reason), error=str(error), annotated=True, final=not passing
         )
         self._store.amend(job.event_id, failed, now=now)
-
-
-class _Lease:
-    """Keeps a job for as long as it is worked on."""
-
-    def __init__(self, store: Store, job: Job) -> None:
-        self._store, self._job = store, job
-        self._extended = time.monotonic()
-        self._kept = True
-
-    def kept(self) -> bool:
-        """Whether it is still this worker's; extends it now and then."""
-        if time.monotonic() - self._extended >= EXTEND_S:
-            self._extended = time.monotonic()
-            try:
-                now = datetime.now(UTC)
-                self._kept = self._store.jobs.extend(self._job, now=now, lease_s=LEASE_S)
-            except StoreError:
-                # The disk may be well again before the lease has run out.
-                return self._kept
-        return self._kept

@@ -12,6 +12,9 @@ logger = logging.getLogger(__name__)
 CRASHED = 1
 """Exit status of a worker one of whose threads failed; the supervisor starts it again."""
 
+WEDGED = 75
+"""Exit status of a worker that ended itself since a native call did not return."""
+
 
 def guarded_thread(name: str, run: Callable[[], None]) -> threading.Thread:
     """A thread whose unforeseen failure ends the process.

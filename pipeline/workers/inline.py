@@ -20,7 +20,8 @@ from pipeline.sources import OpenedSource, SourceOptions, open_source
 from pipeline.store.fold import fold
 from pipeline.types import Event, Frame
 from pipeline.workers.amendments import amendment_of
-from pipeline.workers.analysis import Analysis, Look, Pace
+from pipeline.workers.analysis import Analysis, Look
+from pipeline.workers.choosing import Pacer
 
 CAMERA = "camera"
 
@@ -95,7 +96,7 @@ def _versions(
 
 def _due(source: OpenedSource, fps: float) -> Iterator[Frame]:
     """The frames to look at: of a film all that are due, of a live source the newest one."""
-    pace = Pace(fps)
+    pace = Pacer(fps)
     if not source.live:
         yield from filter(pace.due, source.frames())
         return

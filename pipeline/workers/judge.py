@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pipeline.amendment import EventJudged
 from pipeline.config import Config
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 LEASE_S = 15.0
 """Extended while a model thinks; after a crash another judge waits so long."""
 POLL_S = 0.1
+BEAT_S = 1.0
 RETRY_S = 2.0
 MAX_TRIES = 3
 """So often a model that is not there is asked about one event."""
@@ -60,15 +63,15 @@ class _Answer:
 class _Thinker:
     """Runs the describer in a thread of its own, which a wish to stop need not wait for."""
 
-    def __init__(self, config: Config, media: LocalMedia) -> None:
+    def __init__(self, config: Config, media: LocalMedia, now: Callable[[], datetime]) -> None:
         assert config.describer is not None
-        self._settings, self._media = config.describer, media
+        self._settings, self._media, self._now = config.describer, media, now
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self.answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         self._describer: Describer | None = None
         self._load_failure: ModelError | None = None
         self.describing = False
-        self._retry_load_at = datetime.min.replace(tzinfo=UTC)
+        self._retry_load_at = 0.0
         guarded_thread("describer", self._run).start()
 
     def ask(self, job: Job) -> None:
@@ -90,7 +93,7 @@ class _Thinker:
         if not job.scene.images:
             raise NoPictures(f"Event {job.event_id} has no pictures to look at.")
         describer = self._describer or self._load()
-        left = (job.deadline - datetime.now(UTC)).total_seconds()
+        left = (job.deadline - self._now()).total_seconds()
         self.describing = True
         try:
             return describer.describe(job.scene, timeout_s=max(left, 0.0))
@@ -98,7 +101,7 @@ class _Thinker:
             self.describing = False
 
     def _load(self) -> Describer:
-        now = datetime.now(UTC)
+        now = time.monotonic()
         if self._load_failure is not None and now < self._retry_load_at:
             raise self._load_failure
         try:
@@ -106,7 +109,7 @@ class _Thinker:
         except (ModelError, ConfigError) as error:
             # What was a model when the program started may have been removed since.
             failure = error if isinstance(error, ModelError) else ModelUnavailable(str(error))
-            self._load_failure, self._retry_load_at = failure, now + timedelta(seconds=RELOAD_S)
+            self._load_failure, self._retry_load_at = failure, now + RELOAD_S
             raise failure from None
         logger.info("The model %s is loaded.", self._describer.name)
         return self._describer
@@ -145,7 +148,8 @@ class Judge:
         """Whether the model should have answered long ago; loading it may take longer."""
         if self._job is None or not self._thinker.describing:
             return False
-        return now > self._job.deadline + timedelta(seconds=HUNG_S)
+        late = now - timedelta(seconds=HUNG_S)
+        return late > self._job.deadline and late > self._store.jobs.deadline(self._job)
 
     def give_back(self, now: datetime) -> None:
         """Leave an unfinished job to the next judge at once."""
@@ -162,7 +166,7 @@ class Judge:
             if (
                 isinstance(error, ModelUnavailable)
                 and job.attempt < MAX_TRIES
-                and retry_at < job.deadline
+                and retry_at < self._store.jobs.deadline(job)
                 and self._store.jobs.release(job, retry_at=retry_at, reason=error.reason)
             ):
                 self.counters["retried"] += 1
@@ -200,26 +204,31 @@ def run(link: Link) -> None:
     os.nice(NICENESS)
     media = LocalMedia(config.data / "media")
     with patiently(link, lambda: Store.open(config.data)) as store:
-        judge = Judge(store, _Thinker(config, media), f"{link.order.name}-{os.getpid()}")
+        judge = Judge(
+            store, _Thinker(config, media, store.clock.now), f"{link.order.name}-{os.getpid()}"
+        )
         link.ready()
-        beat_at = datetime.now(UTC)
+        beat_at = time.monotonic()
         problem: str | None = None
+        hung = False
         while not link.stopping.wait(POLL_S):
-            now = datetime.now(UTC)
+            now = store.clock.now()
+            due = time.monotonic() >= beat_at
             try:
                 judge.step(now)
-                if now >= beat_at:
+                if due:
                     judge.keep_lease(now)
                     problem = None
+                hung = judge.hung(now)
             except StoreError as error:
                 # The lease runs out and the job is taken again when the disk is well.
                 problem = str(error)
-            if judge.hung(now):
+            if hung:
                 logger.error("The model hangs; its process is started anew.")
                 raise SystemExit(1)
-            if now >= beat_at:
+            if due:
                 link.beat(
                     Heartbeat(pid=os.getpid(), counters=dict(judge.counters), message=problem)
                 )
-                beat_at = now + timedelta(seconds=1)
-        judge.give_back(datetime.now(UTC))
+                beat_at = time.monotonic() + BEAT_S
+        judge.give_back(store.clock.now())

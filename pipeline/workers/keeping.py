@@ -66,6 +66,7 @@ def logged(look: Look) -> LoggedLook:
     return LoggedLook(
         time=look.pts,
         captured_at=look.view.captured_at.astimezone(UTC),
+        monotonic=look.view.monotonic,
         tracks=tuple(
             LoggedTrack(
                 id=track.id,

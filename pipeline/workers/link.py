@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, TextIO
 
 from pydantic import Field, TypeAdapter
 
+from pipeline import blackbox
 from pipeline.config import Config
 from pipeline.errors import VigilError
 from pipeline.health import Heartbeat, Statuses
@@ -38,6 +39,8 @@ class Order(Wire):
     name: str
     config: Config | None = None
     options: Mapping[str, Any] = {}
+    black_box: int | None = None
+    """The descriptor of the worker's `blackbox`."""
 
     def to_line(self) -> str:
         return json.dumps(
@@ -45,6 +48,7 @@ class Order(Wire):
                 "name": self.name,
                 "config": None if self.config is None else json.loads(self.config.for_worker()),
                 "options": dict(self.options),
+                "black_box": self.black_box,
             }
         )
 
@@ -74,7 +78,16 @@ class Finished(Wire):
     kind: Literal["finished"] = "finished"
 
 
-Message = Annotated[Ready | Beat | Failed | Finished, Field(discriminator="kind")]
+class Wedged(Wire):
+    """A native call for a camera has not returned for `seconds`; the worker ends itself."""
+
+    kind: Literal["wedged"] = "wedged"
+    camera: str
+    what: str
+    seconds: float
+
+
+Message = Annotated[Ready | Beat | Failed | Finished | Wedged, Field(discriminator="kind")]
 MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 
 
@@ -94,6 +107,12 @@ class Link:
         self.stopping = threading.Event()
         self.statuses: Statuses | None = None
         """How all workers were when the supervisor told last, if it tells this one."""
+        self.recorder = (
+            blackbox.Recorder()
+            if order.black_box is None
+            else blackbox.Recorder.attach(order.black_box)
+        )
+        """Where the worker's threads leave what tells how it ended, if it ends without a word."""
         self._out = out
         self._lock = threading.Lock()
 
@@ -108,6 +127,9 @@ class Link:
 
     def finished(self) -> None:
         self._send(Finished())
+
+    def wedged(self, camera: str, what: str, seconds: float) -> None:
+        self._send(Wedged(camera=camera, what=what, seconds=seconds))
 
     def _send(self, message: Message) -> None:
         with self._lock:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import timedelta
 
 from pipeline.bus.connection import pause_s
 from pipeline.bus.redis import RedisPublisher, publish_pending
@@ -34,13 +35,13 @@ class _Publishing:
         self._store, self._publisher = store, publisher
         self._failures = 0
         self._newest = -1
-        self._look_again = datetime.min.replace(tzinfo=UTC)
-        self._not_before = datetime.min.replace(tzinfo=UTC)
+        self._look_again = self._not_before = 0.0
         self.published = 0
         self.problem: str | None = None
 
-    def step(self, now: datetime) -> bool:
+    def step(self) -> bool:
         """Publish a batch; whether there may be more."""
+        now = time.monotonic()
         if now < self._not_before:
             return False
         try:
@@ -50,7 +51,7 @@ class _Publishing:
             sent = publish_pending(self._store, self._publisher)
         except (BusError, StoreError) as error:
             self._failures += 1
-            self._not_before = now + timedelta(seconds=pause_s(self._failures))
+            self._not_before = now + pause_s(self._failures)
             if self._failures == 1:
                 logger.warning("%s Events wait in the store.", error)
             self.problem = str(error)
@@ -60,7 +61,7 @@ class _Publishing:
         self._failures, self.problem = 0, None
         self.published += sent
         if sent == 0:
-            self._newest, self._look_again = newest, now + timedelta(seconds=LOOK_AGAIN_S)
+            self._newest, self._look_again = newest, now + LOOK_AGAIN_S
         return sent > 0
 
 
@@ -79,27 +80,35 @@ def run(link: Link) -> None:
     ):
         link.ready()
         publishing = _Publishing(store, publisher)
-        now = datetime.now(UTC)
-        sweep_at = prune_at = now
+        sweep_at = prune_at = time.monotonic()
         swept = 0
         while not link.stopping.wait(POLL_S):
-            now = datetime.now(UTC)
             # A long backlog must not keep the worker from its other duties.
-            while publishing.step(now) and datetime.now(UTC) < sweep_at:
+            while publishing.step() and time.monotonic() < sweep_at:
                 pass
+            now = time.monotonic()
             if now < sweep_at:
                 continue
-            sweep_at = now + timedelta(seconds=SWEEP_S)
+            sweep_at = now + SWEEP_S
             problem = publishing.problem
             try:
-                swept += len(store.sweep_deadlines(now))
+                _follow(store)
+                swept += len(store.sweep_deadlines(store.clock.now()))
                 if now >= prune_at:
-                    prune_at = now + timedelta(seconds=PRUNE_S)
-                    store.outbox.prune(now - HISTORY)
+                    prune_at = now + PRUNE_S
+                    store.outbox.prune(store.clock.now() - HISTORY)
+                    store.cameras.prune(store.clock.now() - HISTORY)
             except StoreError as error:
                 problem = str(error)
             counters = {"published": publishing.published, "swept": swept}
             link.beat(Heartbeat(pid=os.getpid(), counters=counters, message=problem))
-        until = datetime.now(UTC) + timedelta(seconds=DRAIN_S)
-        while publishing.step(datetime.now(UTC)) and datetime.now(UTC) < until:
+        until = time.monotonic() + DRAIN_S
+        while publishing.step() and time.monotonic() < until:
             pass
+
+
+def _follow(store: Store) -> None:
+    """Keep to the host's clock, without which jobs would be late or wait when it is set."""
+    moved = store.clock.follow()
+    if moved:
+        logger.warning("The clock of this machine was set by %+.1f s; open work is not.", moved)

@@ -7,17 +7,20 @@ import logging
 import os
 import shutil
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from pipeline.clips.retention import Retention
+from pipeline.clock import HostClock
 from pipeline.errors import StoreError
 from pipeline.health import Heartbeat
 from pipeline.media import LocalMedia
 from pipeline.store import JobKind, Store
 from pipeline.workers.cutting import Cutting
 from pipeline.workers.drawing import Drawing
+from pipeline.workers.encoding import Encoding
 from pipeline.workers.link import Link
 from pipeline.workers.patience import patiently
 
@@ -46,35 +49,46 @@ def run(link: Link) -> None:
     with patiently(link, lambda: Store.open(config.data)) as store:
         patiently(link, partial(_empty, work))
         retention = Retention(config, media)
-        cutting = Cutting(store, media, config.video_folder, work, name, retention.video_waits)
+        masks = {key: camera.masks for key, camera in config.cameras.items()}
+        cutting, encoded = (
+            Cutting(
+                store,
+                media,
+                config.video_folder,
+                work,
+                name,
+                masks,
+                retention.video_waits,
+                link.stopping.is_set,
+                encodes,
+            )
+            for encodes in (False, True)
+        )
+        encoding = Encoding(encoded)
         drawing = Drawing(config, store, media, work, name)
+        encoding.start()
         drawing.start()
         link.ready()
         beat_at = sweep_at = 0.0
         problem: str | None = None
         no_room: str | None = None
         busy = False
-
-        def stopping() -> bool:
-            """Make room and be heard, also in the middle of a clip; whether to give that up."""
-            nonlocal beat_at, sweep_at, no_room
-            if time.monotonic() >= sweep_at:
-                sweep_at = time.monotonic() + SWEEP_S
-                no_room = _sweep(retention, store)
-            if time.monotonic() >= beat_at:
-                beat_at = time.monotonic() + BEAT_S
-                _beat(link, store, cutting, drawing, problem or no_room)
-            return link.stopping.is_set()
-
-        cutting.should_stop = stopping
         while not link.stopping.wait(0.0 if busy else POLL_S):
+            monotonic = time.monotonic()
             try:
-                busy = cutting.step(datetime.now(UTC), time.monotonic())
-                problem = cutting.problem
+                busy = cutting.step(store.clock.now(), monotonic)
+                problem = cutting.problem or encoded.problem
             except StoreError as error:
                 busy, problem = False, str(error)
-            stopping()
-        drawing.stop(LAST_S / 2)
+            if monotonic >= sweep_at:
+                sweep_at = monotonic + SWEEP_S
+                no_room = _sweep(retention, store)
+            if monotonic >= beat_at:
+                beat_at = monotonic + BEAT_S
+                counters = cutting.counters + encoded.counters + drawing.counters
+                _beat(link, store, counters, problem or no_room)
+        encoding.stop(LAST_S / 3)
+        drawing.stop(LAST_S / 3)
         _cut_what_is_left(cutting)
 
 
@@ -94,33 +108,36 @@ def _empty(work: Path) -> None:
 
 
 def _sweep(retention: Retention, store: Store) -> str | None:
-    """Make room, but not of what a clip is still to be made of; gives why it cannot be made."""
+    """Make room, but not of what something is still to be made of; gives why there is none."""
     needed: dict[str, datetime] = {}
+    now = datetime.now(UTC)
+    clock = HostClock.of(now, time.monotonic())
     try:
-        open_work = store.jobs.waiting([JobKind.CUT, JobKind.DRAW])
+        open_work = store.jobs.waiting([JobKind.CUT, JobKind.DRAW, JobKind.JUDGE])
         for waiting in open_work:
             if waiting.kind is JobKind.CUT:
                 camera, begin = waiting.event.camera, waiting.footage.begin
+                if clock is not None:
+                    begin = clock.told(begin, by=waiting.footage.clock)
                 needed[camera] = min(begin, needed.get(camera, begin))
-        unfinished = frozenset(waiting.event.id for waiting in open_work)
-        retention.sweep(datetime.now(UTC), needed, unfinished)
+        unfinished = {waiting.event.id for waiting in open_work}
+        for camera in store.cameras_with_open_events():
+            unfinished |= {event.id for event in store.open_events(camera)}
+        return retention.sweep(now, needed, frozenset(unfinished), clock).problem
     except StoreError as error:
         return str(error)
     except OSError as error:
         return f"No room can be made on the disk ({error.strerror or error}); check it."
-    return None
 
 
-def _beat(
-    link: Link, store: Store, cutting: Cutting, drawing: Drawing, problem: str | None
-) -> None:
-    counters = cutting.counters + drawing.counters
+def _beat(link: Link, store: Store, counters: Counter[str], problem: str | None) -> None:
     try:
         open_work = store.jobs.waiting([JobKind.CUT, JobKind.DRAW])
     except StoreError:
         open_work = []
     # What waits for a better day, such as for room on the disk, is not waited for.
-    busy = any(waiting.not_before <= datetime.now(UTC) for waiting in open_work)
+    now = store.clock.now()
+    busy = any(waiting.not_before <= now for waiting in open_work)
     link.beat(Heartbeat(pid=os.getpid(), counters=dict(counters), message=problem, busy=busy))
 
 
@@ -130,7 +147,7 @@ def _cut_what_is_left(cutting: Cutting) -> None:
     cutting.should_stop = lambda: time.monotonic() >= until
     try:
         while time.monotonic() < until and cutting.step(
-            datetime.now(UTC), time.monotonic(), last=True
+            cutting.store.clock.now(), time.monotonic(), last=True
         ):
             pass
     except StoreError as error:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import platformdirs
 from pydantic import ValidationError
@@ -14,16 +16,22 @@ from pydantic import ValidationError
 from pipeline.amendment import EventEnded
 from pipeline.continuity import RESUME_WITHIN_S
 from pipeline.detectors import load_detector
-from pipeline.health import Heartbeat
+from pipeline.health import Cause, Heartbeat
 from pipeline.media import LocalMedia
 from pipeline.store import Store
+from pipeline.types import Event
 from pipeline.workers.camera import CameraWatch, Handover, Resume, open_ids
+from pipeline.workers.guard import WEDGED
 from pipeline.workers.link import Link
 from pipeline.workers.patience import patiently
+from pipeline.workers.watchdog import Watchdog, limits
 from pipeline.workers.writer import Writer
 
 logger = logging.getLogger(__name__)
 
+SEEN_S = 5.0
+"""How often it is noted that the cameras are as they were: after a crash it is known so well when
+they were seen last."""
 STOP_S = 1.2
 """So long the cameras, and then the writer, have for ending in order."""
 
@@ -43,6 +51,7 @@ def run(link: Link) -> None:
     with patiently(link, lambda: Store.open(config.data)) as store:
         writer = Writer(config, store, LocalMedia(config.data / "media"))
         writer.start()
+        why = _why(link.order.options.get("predecessor"))
         cameras = [
             CameraWatch(
                 config,
@@ -51,18 +60,17 @@ def run(link: Link) -> None:
                 writer.report,
                 patiently(link, partial(resumed, store, key, link.order.options["run"])),
                 link.order.options["run"],
+                link.recorder,
+                patiently(link, partial(outage_of, store, key, why)),
             )
             for key in keys
         ]
+        watchdog = Watchdog({key: limits(config.cameras[key]) for key in keys})
+        # From now on it is missed soon: a camera may hang this process from its first call on.
+        link.ready()
         for camera in cameras:
             camera.start()
-        link.ready()
-        ended = False
-        while not ended:
-            ended = all(camera.ended for camera in cameras)
-            _beat(link, cameras, writer)
-            if link.stopping.wait(0.2 if ended else 0.5):
-                break
+        ended = _follow(link, cameras, writer, watchdog)
         for camera in cameras:
             camera.stop()
         until = time.monotonic() + STOP_S
@@ -78,7 +86,24 @@ def run(link: Link) -> None:
             link.finished()
 
 
-def _beat(link: Link, cameras: list[CameraWatch], writer: Writer) -> None:
+def _follow(link: Link, cameras: Sequence[CameraWatch], writer: Writer, watchdog: Watchdog) -> bool:
+    """Say how the cameras are until the worker shall stop, or all of them have ended (True)."""
+    keys = [camera.key for camera in cameras]
+    seen_at = 0.0
+    while True:
+        ended = all(camera.ended for camera in cameras)
+        for camera in cameras:
+            camera.tick()
+        if time.monotonic() >= seen_at:
+            seen_at = time.monotonic() + SEEN_S
+            writer.seen(keys)
+        _beat(link, cameras, writer)
+        _end_if_wedged(link, watchdog)
+        if link.stopping.wait(0.2 if ended else 0.5) or ended:
+            return ended
+
+
+def _beat(link: Link, cameras: Sequence[CameraWatch], writer: Writer) -> None:
     link.beat(
         Heartbeat(
             pid=os.getpid(),
@@ -89,6 +114,25 @@ def _beat(link: Link, cameras: list[CameraWatch], writer: Writer) -> None:
     )
 
 
+_DOING = {"open": "opens it", "read": "reads from it", "close": "closes it"}
+
+
+def _end_if_wedged(link: Link, watchdog: Watchdog) -> None:
+    """End the process if a native call does not return: nothing else ends such a call."""
+    overdue = watchdog.overdue(link.recorder.crumbs(), time.monotonic())
+    if overdue is None:
+        return
+    logger.error(
+        "Camera %s: the call that %s has not returned for %.0f s; this worker starts anew.",
+        overdue.camera,
+        _DOING[overdue.what],
+        overdue.seconds,
+    )
+    link.wedged(overdue.camera, overdue.what, overdue.seconds)
+    logging.shutdown()
+    os._exit(WEDGED)
+
+
 def resumed(store: Store, key: str, run: str) -> Resume | None:
     """What the predecessor left, if it left it just now; its open events that cannot go on are
     ended. A film is gone on with only within one run: the next run begins it anew.
@@ -96,11 +140,11 @@ def resumed(store: Store, key: str, run: str) -> Resume | None:
     Raises:
         StoreError: the store fails.
     """
-    now = datetime.now(UTC)
+    now = store.clock.now()
     left = _left(store, key)
     resume = None
     if left is not None:
-        age_s = (now - left.saved_at).total_seconds()
+        age_s = left.age_s()
         same_run = left.run == run
         if left.film_pts is not None and same_run:
             resume = Resume(left.analysis, 0.0, left.film_pts)
@@ -108,11 +152,36 @@ def resumed(store: Store, key: str, run: str) -> Resume | None:
             resume = Resume(left.analysis, age_s, None)
     going_on = set() if resume is None else open_ids(resume.analysis)
     for event in store.open_events(key):
-        if event.id not in going_on:
+        if event.id not in going_on and not event.of_camera:
             last = now if left is None else min(left.saved_at, now)
             ended = EventEnded(ended=max(last, event.started), reason="restarted")
             store.amend(event.id, ended, now=now)
     return resume
+
+
+def _why(predecessor: Mapping[str, Any] | None) -> str:
+    """Why the cameras were not watched since the predecessor ended, a sentence."""
+    if predecessor is None:
+        return "Vigil was not running."
+    cause, camera = Cause(predecessor["cause"]), predecessor["camera"]
+    culprit = "" if camera is None else f" by camera {camera}"
+    how = {
+        Cause.CRASHED: "crashed" if camera is None else f"was crashed{culprit}",
+        Cause.WEDGED: f"was held up{culprit}",
+        Cause.SILENT: f"was held up{culprit}",
+    }
+    return f"Its worker {how[cause]} and was started again."
+
+
+def outage_of(store: Store, key: str, why: str) -> Event | None:
+    """The camera's periods go on from here; `why` is the cause of the gap that a predecessor left.
+    Gives the event of its being away that is open, if any.
+
+    Raises:
+        StoreError: the store fails.
+    """
+    store.cameras.resume(key, why, datetime.now(UTC))
+    return next((event for event in store.open_events(key) if event.of_camera), None)
 
 
 def _left(store: Store, key: str) -> Handover | None:

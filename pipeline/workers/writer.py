@@ -6,9 +6,10 @@ import logging
 import queue
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from pipeline.amendment import Amendment
 from pipeline.config import Config
@@ -19,6 +20,7 @@ from pipeline.store import Store
 from pipeline.workers.amendments import amendment_of
 from pipeline.workers.camera import Report
 from pipeline.workers.guard import guarded_thread
+from pipeline.workers.standing import News
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ class Writer:
 
     def __init__(self, config: Config, store: Store, media: Media) -> None:
         self._config, self._store, self._media = config, store, media
-        self._waiting: queue.Queue[Report | None] = queue.Queue(WAITING)
+        self._waiting: queue.Queue[Report | News | None] = queue.Queue(WAITING)
         self._hurry = threading.Event()
         self._given_up = False
         self.counters: Counter[str] = Counter()
@@ -42,8 +44,11 @@ class Writer:
     def start(self) -> None:
         self._thread.start()
 
-    def report(self, report: Report) -> None:
+    def report(self, report: Report | News) -> None:
         """Take a report; never waits. What cannot be kept is counted and logged."""
+        if isinstance(report, News):
+            self._take(report)
+            return
         if not report.actions and not self._waiting.empty():
             return  # a newer state follows soon enough
         # Frames must not pile up in memory: none is kept that no picture is made of, and none
@@ -51,6 +56,17 @@ class Writer:
         crowded = self._waiting.qsize() > WAITING // 4
         if crowded or not any(isinstance(action, Open) for action in report.actions):
             report = replace(report, look=replace(report.look, frame=None))
+        self._take(report)
+
+    def seen(self, cameras: Sequence[str]) -> None:
+        """These cameras are still in the states that they are known to be in."""
+        if self._waiting.empty():
+            try:
+                self._store.cameras.seen(cameras, datetime.now(UTC))
+            except StoreError as error:
+                logger.debug("%s", error)  # it will be said of what matters more
+
+    def _take(self, report: Report | News) -> None:
         try:
             self._waiting.put_nowait(report)
         except queue.Full:
@@ -73,7 +89,22 @@ class Writer:
 
     def _run(self) -> None:
         while (report := self._waiting.get()) is not None:
-            self._commit(report)
+            if isinstance(report, Report):
+                self._commit(report)
+            else:
+                self._commit_news(report)
+
+    def _commit_news(self, news: News) -> None:
+        try:
+            self._insist(
+                lambda: self._store.camera_changed(
+                    news.camera, news.states, news.told, now=datetime.now(UTC)
+                ),
+                len(news.told),
+            )
+        except AmendmentError as error:
+            self.counters["amendments_refused"] += 1
+            logger.error("%s", error)
 
     def _commit(self, report: Report) -> None:
         """Commit all that a look came to, at once; one by one if one of it cannot be."""
@@ -81,25 +112,29 @@ class Writer:
             amendment_of(self._config, action, report.look, self._media)
             for action in report.actions
         ]
+        state = (report.camera, report.state.model_dump(mode="json"))
+
+        def commit(some: Sequence[tuple[str, Amendment]]) -> None:
+            self._store.amend_all(some, now=self._store.clock.now(), camera_state=state)
+
         try:
-            self._insist(amendments, report)
+            self._insist(partial(commit, amendments), len(amendments))
         except AmendmentError:
             for amendment in amendments:
                 try:
-                    self._insist([amendment], report)
+                    self._insist(partial(commit, [amendment]), 1)
                 except AmendmentError as error:
                     # Such as the end of an event whose beginning was lost.
                     self.counters["amendments_refused"] += 1
                     logger.error("%s", error)
 
-    def _insist(self, amendments: Sequence[tuple[str, Amendment]], report: Report) -> None:
+    def _insist(self, commit: Callable[[], None], amendments: int) -> None:
         """Commit, however often it takes. Raises: AmendmentError: trying again would not help."""
-        state = (report.camera, report.state.model_dump(mode="json"))
         attempt = 0
         while True:
             last_try = self._hurry.is_set()
             try:
-                self._store.amend_all(amendments, now=datetime.now(UTC), camera_state=state)
+                commit()
             except AmendmentError:
                 raise
             except StoreError as error:
@@ -117,4 +152,4 @@ class Writer:
         if attempt:
             logger.info("The store takes events again.")
         self.problem = None
-        self.counters["amendments"] += len(amendments)
+        self.counters["amendments"] += amendments

@@ -61,8 +61,29 @@ def test_a_finished_run_is_reviewed_until_control_c(data: Path, tmp_path: Path) 
 def test_a_clip_is_saved(vigil: Any, data: Path, tmp_path: Path, name: str) -> None:
     done = vigil("clip", name, "-o", "out.mp4", "--data", str(data))
     assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == 1
     original = LocalMedia(data / "media").get(f"events/{EVENT}/clip.mp4")
     assert (tmp_path / "out.mp4").read_bytes() == original
+
+
+def test_a_clip_that_shows_what_masks_hide_is_saved_with_a_warning(
+    vigil: Any, data: Path, tmp_path: Path
+) -> None:
+    warning = "shows what the camera's privacy masks hide"
+    key = f"events/{EVENT}/annotated.mp4"
+    with Store.open(data) as store:
+        raw = clip_ready(key=f"events/{EVENT}/clip.mp4", restricted=True)
+        store.amend(EVENT, raw, now=NOW)
+        store.amend(EVENT, clip_ready(key=key, annotated=True), now=NOW)
+    LocalMedia(data / "media").put_file(key, make_film(tmp_path / "drawn.mp4", frames=3))
+    done = vigil("clip", EVENT, "-o", "raw.mp4", "--data", str(data))
+    assert done.returncode == 0
+    assert warning in done.stderr
+    original = LocalMedia(data / "media").get(f"events/{EVENT}/clip.mp4")
+    assert (tmp_path / "raw.mp4").read_bytes() == original
+    done = vigil("clip", EVENT, "--annotated", "-o", "drawn.mp4", "--data", str(data))
+    assert done.returncode == 0
+    assert warning not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,10 @@ from pipeline.clips.annotate import annotate
 from pipeline.clips.bar import Bar, wrapped
 from pipeline.clips.captions import webvtt
 from pipeline.clips.cut import Cut, CutLook, cut
+from pipeline.clips.pictures import poster
 from pipeline.clips.tracks import Tracks
 from pipeline.errors import ClipError
+from pipeline.masking import Masks
 from pipeline.store.fold import fold
 from pipeline.types import Event, LoggedTrack, Zone
 
@@ -146,6 +148,27 @@ def test_the_contact_sheet_shows_six_moments(raw: Path, tmp_path: Path) -> None:
     # The square moves, so no two of them are alike.
     cells = [drawn.sheet[:240, i * 320 : (i + 1) * 320] for i in range(3)]
     assert all(np.abs(a.astype(int) - b).max() > 50 for a, b in pairwise(cells))
+
+
+def test_what_masks_hide_is_black_in_each_picture_and_in_the_contact_sheet(
+    raw: Path, tmp_path: Path
+) -> None:
+    right = ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0))
+    made = cut_of(()).model_copy(update={"masks": (right,)})
+    event = event_of(tracks=())
+    drawn = annotate(raw, made, event, (), tmp_path / "out.mp4", tz=UTC, should_stop=lambda: False)
+    assert drawn is not None
+    shown = pictures(tmp_path / "out.mp4")
+    assert len(shown) == 60
+    for image in shown:
+        # Near its edge the encoder smears what is beside it.
+        assert image[:240, 164:].max() <= 8
+        assert image[:240, :148].min() > 40
+    assert drawn.sheet is not None
+    assert drawn.sheet[:240, 160:320].max() <= 2
+    assert drawn.sheet[:240, :148].min() > 40
+    assert poster(raw, 5.0)[:, 160:].max() > 240
+    assert poster(raw, 5.0, Masks([right]))[:, 160:].max() == 0
 
 
 def test_what_is_no_film_is_said_so(tmp_path: Path) -> None:

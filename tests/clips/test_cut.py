@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from footage import Kept, packets_of, write
 from small_disk import fill, small_disk
 
-from pipeline.clips.cut import Cut, CutLook, cut
+from pipeline.clips.cut import Cut, Stretch, cut
 from pipeline.clips.pictures import poster, within
 from pipeline.clips.piece import Piece
 from pipeline.errors import ClipError
@@ -105,7 +105,9 @@ def test_a_break_in_the_recording_is_shortened_and_looks_stay_with_their_picture
     kept = packets_of(film_of(tmp_path / "film.mp4", "libx264"))
     (piece,) = pieces_of(kept, tmp_path / "cam", 0, 9)
     track = LoggedTrack(1, "person", 0.8, (0.1, 0.1, 0.2, 0.2))
-    looks = [LoggedLook(time, kept.begin, (track,)) for time in (1.0, 5.0)]
+    looks = [
+        LoggedLook(time, kept.begin + timedelta(seconds=time), (track,)) for time in (1.0, 5.0)
+    ]
     piece = Piece(piece.stream, piece.read, looks)
     made = cut([piece, piece], tmp_path / "clip.mp4")
     assert not made.transcoded
@@ -153,10 +155,8 @@ def test_a_full_disk_is_said_so_and_leaves_nothing_behind(tmp_path: Path) -> Non
     assert errno.errorcode[errno.ENOSPC] not in str(caught.value)
 
 
-def test_moments_are_found_by_the_nearest_look(tmp_path: Path) -> None:
-    kept = packets_of(film_of(tmp_path / "film.mp4", "libx264"))
-    at = kept.begin
-    look = CutLook(t=4.0, at=at + timedelta(seconds=60), tracks=())
+def test_moments_are_found_across_a_break_that_was_shortened() -> None:
+    at = datetime(2026, 11, 5, 2, 14, tzinfo=UTC)
     made = Cut(
         codec="h264",
         size=(160, 120),
@@ -164,9 +164,14 @@ def test_moments_are_found_by_the_nearest_look(tmp_path: Path) -> None:
         start=at,
         end=at + timedelta(seconds=62),
         transcoded=False,
-        looks=(look,),
+        looks=(),
+        stretches=(Stretch(t=0.0, at=at), Stretch(t=4.0, at=at + timedelta(seconds=60))),
     )
-    assert made.seconds(at + timedelta(seconds=60.5)) == pytest.approx(4.5)
+    for seconds, t in {0: 0.0, 3: 3.0, 60.5: 4.5, 61: 5.0}.items():
+        assert made.seconds(at + timedelta(seconds=seconds)) == pytest.approx(t)
+        assert made.moment(t) == at + timedelta(seconds=seconds)
+    # What lies in the break is where it was left out.
+    assert made.seconds(at + timedelta(seconds=30)) == 4.0
     assert made.seconds(at + timedelta(seconds=90)) == 6.0
     assert made.seconds(at - timedelta(seconds=90)) == 0.0
     assert Cut.model_validate_json(made.model_dump_json()) == made

@@ -36,7 +36,10 @@ class Disk:
         self.folder = folder
         self.room = 10**12
         self.media = LocalMedia(folder / "media")
-        self.retention = Retention(self.config, self.media, lambda path: self.room)
+        self.monotonic = 0.0
+        self.retention = Retention(
+            self.config, self.media, lambda path: self.room, lambda: self.monotonic
+        )
 
     def segments(self, minutes: int, camera: str = "door", size: int = 1000) -> None:
         video = self.folder / "video" / camera
@@ -127,11 +130,42 @@ def test_a_disk_without_room_has_video_removed_first_and_then_old_events(tmp_pat
     disk.room = 8 * MB
     disk.sweep()
     assert disk.kept() == 3
-    assert disk.events() == []
-    disk.room = 13 * MB
-    disk.event("e9", days=0)
-    assert disk.sweep().segments == 0
-    assert disk.events() == ["e9"]
+    # No more of them than helps.
+    assert disk.events() == ["e1", "e2", "e3"]
+
+
+def test_events_stay_while_no_room_is_wanting_or_none_can_be_made(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, free_mb=10)
+    disk.segments(1)
+    for number in range(4):
+        disk.event(f"e{number}", days=4 - number, size=2 * MB)
+    disk.room = 11 * MB
+    swept = disk.sweep()
+    # What a clip needs that begins now is no spare either.
+    assert (swept.segments, swept.events, swept.problem) == (0, 0, None)
+    disk.room = 1 * MB
+    swept = disk.sweep(None, "e3")
+    assert swept.events == 0
+    assert "has 1 MB free and needs 10" in swept.problem
+    disk.room = 5 * MB
+    swept = disk.sweep(None, "e0")
+    assert (disk.events(), swept.problem) == (["e0"], None)
+
+
+def test_the_video_of_a_film_that_is_read_slowly_is_kept_for_its_clips(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    video = tmp_path / "video" / "door"
+    video.mkdir(parents=True)
+    for ago in range(9, 4, -1):
+        at = NOW - timedelta(minutes=ago)
+        (video / f"{stamp(at)}-aa{INDEX}").write_text(f"{{}}\n[0,{at.timestamp()},0,0,1]\n")
+        (video / f"{stamp(at)}-aa.mp4").write_bytes(b"0")
+    disk.sweep()
+    assert disk.kept() == 3
+    # It does not go on: then what counts is how old its video is.
+    disk.monotonic += 120
+    disk.sweep()
+    assert disk.kept() == 1
 
 
 def test_media_go_by_age_and_size_but_not_those_of_an_unfinished_clip(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import cv2
 import handmade
 import numpy as np
 import pytest
+from running import environment
 
 import pipeline
 from pipeline.config import Camera
@@ -306,3 +307,25 @@ def test_loading_openvino_reports_to_nobody():
         cwd=Path(pipeline.__file__).parents[1],
     )
     assert run.stdout == ""
+
+
+def test_threads_that_look_for_the_first_time_together_do_not_hang_the_process(
+    cache: Path,
+) -> None:
+    code = (
+        "import os, sys, threading\n"
+        "from pathlib import Path\n"
+        "from pipeline.detectors import load_detector\n"
+        f"load_detector('openvino', Path({str(cache)!r}))\n"
+        "import openvino\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "together = threading.Barrier(8)\n"
+        "def ask(): together.wait(); openvino.Type.u8.to_dtype()\n"
+        "threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "os._exit(0)"
+    )
+    # Without a first look in one thread it hangs in most runs.
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", code], env=environment(), timeout=60, check=True)

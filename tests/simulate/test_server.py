@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from films import make_film, picture
 from running import missing
 
 from pipeline.errors import FilmError, SourceRefused, VigilError
-from pipeline.simulate import Account, Reel, SimulatedCameras, load, serve
-from pipeline.simulate.accounts import Digest
+from pipeline.simulate import Account, Auth, Reel, SimulatedCameras, in_thread, load, serve
+from pipeline.simulate.accounts import Basic, Digest
 from pipeline.sources import SourceOptions, open_source
 from pipeline.types import Frame
 
@@ -38,47 +38,11 @@ def film(folder: Path) -> Path:
     return make_film(folder / "yard.mp4", frames=50, rate=25, gop=12)
 
 
-@pytest.fixture(scope="module")
-def big_film(folder: Path) -> Path:
-    """One second of noise, whose pictures take many packets and fill any buffer soon."""
-    import av
-    import numpy as np
-
-    noise = np.random.default_rng(7)
-    path = folder / "noise.mp4"
-    options = {"preset": "ultrafast", "crf": "10", "bf": "0"}
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream("libx264", rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
-        for _ in range(25):
-            image = noise.integers(0, 256, (480, 640, 3), np.uint8)
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        output.mux(stream.encode(None))
-    return path
-
-
 @contextmanager
-def serving(films: dict[str, Path], cache: Path, **options: Any) -> Iterator[dict[str, str]]:
-    stop, ready = threading.Event(), threading.Event()
-    urls: dict[str, str] = {}
-
-    def on_ready(found: Any) -> None:
-        urls.update(found)
-        ready.set()
-
-    thread = threading.Thread(
-        target=serve,
-        args=(films, cache),
-        kwargs={"stop": stop, "port": 0, "on_ready": on_ready, **options},
-    )
-    thread.start()
-    try:
-        assert ready.wait(20)
-        yield urls
-    finally:
-        stop.set()
-        thread.join(5)
-        assert not thread.is_alive()
+def serving(films: dict[str, Path], cache: Path, **options: Any) -> Iterator[Mapping[str, str]]:
+    served = {name: load(film, cache) for name, film in films.items()}
+    with in_thread(SimulatedCameras(served, port=0, **options)) as cameras:
+        yield cameras.urls
 
 
 def watch(url: str, count: int) -> list[Frame]:
@@ -158,8 +122,11 @@ def test_pictures_of_many_packets_arrive_whole(big_film: Path, folder: Path) -> 
     assert source.dropped == {}
 
 
-def test_an_account_is_asked_for_and_may_hold_odd_letters(film: Path, folder: Path) -> None:
-    with serving({"yard": film}, folder, account=ACCOUNT) as urls:
+@pytest.mark.parametrize("auth", Auth)
+def test_an_account_is_asked_for_and_may_hold_odd_letters(
+    film: Path, folder: Path, auth: Auth
+) -> None:
+    with serving({"yard": film}, folder, account=ACCOUNT, auth=auth) as urls:
         url = urls["yard"]
         assert "guard" not in url
         assert watch(url.replace("//", f"//{ACCOUNT_IN_URL}@"), 3)
@@ -174,14 +141,17 @@ def test_a_response_of_odd_letters_proves_nothing_and_fails_nothing() -> None:
     nonce = digest.challenge.split('"')[3]
     given = f'Digest username="guard", nonce="{nonce}", uri="rtsp://h/yard", response="ä€"'
     assert digest.accepts("DESCRIBE", given) is False
+    for odd in ("Basic \u00e4", "Basic Z3VhcmQ", "Basic", "Digest Z3VhcmQ="):
+        assert Basic(ACCOUNT).accepts("DESCRIBE", odd) is False
 
 
-def test_gstreamer_plays_it_too(film: Path, folder: Path) -> None:
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_gstreamer_plays_it_too(film: Path, folder: Path, protocol: str) -> None:
     if not shutil.which("gst-launch-1.0"):
         missing("GStreamer")
     with serving({"yard": film}, folder) as urls:
         pipeline = (
-            f"rtspsrc location={urls['yard']} ! rtph264depay ! h264parse "
+            f"rtspsrc protocols={protocol} location={urls['yard']} ! rtph264depay ! h264parse "
             "! identity eos-after=60 ! fakesink"
         )
         command = ["gst-launch-1.0", "-q", *pipeline.split()]
@@ -204,14 +174,18 @@ def talk(url: str, *requests: str) -> str:
         return answer.decode(errors="replace")
 
 
-def test_only_interleaved_tcp_is_offered(film: Path, folder: Path) -> None:
+def test_the_clients_first_wish_that_can_be_met_is(film: Path, folder: Path) -> None:
     with serving({"yard": film}, folder) as urls:
         url = urls["yard"]
         setup = f"SETUP {url}/track0"
-        assert "461 Unsupported" in talk(url, f"{setup}|Transport: RTP/AVP;unicast;client_port=5-6")
-        answer = talk(url, f"{setup}|Transport: RTP/AVP;unicast, RTP/AVP/TCP;interleaved=4-5")
+        assert "461 Unsupported" in talk(
+            url, f"{setup}|Transport: RTP/AVP;multicast;client_port=8-9"
+        )
+        answer = talk(url, f"{setup}|Transport: RTP/AVP;multicast, RTP/AVP/TCP;interleaved=4-5")
         assert "200 OK" in answer
         assert "interleaved=4-5" in answer
+        answer = talk(url, f"{setup}|Transport: RTP/AVP;unicast;client_port=5000-5001")
+        assert "client_port=5000-5001;server_port=" in answer
 
 
 def test_requests_out_of_order_are_answered(film: Path, folder: Path) -> None:
@@ -277,7 +251,8 @@ async def test_clients_beyond_the_limit_are_turned_away(film: Path, folder: Path
 async def test_a_client_that_does_not_read_is_cut_off(
     big_film: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.simulate.connection._SLOW_S", 0.2)
+    for module in ("connection", "transports"):
+        monkeypatch.setattr(f"pipeline.simulate.{module}.SLOW_S", 0.2)
     async with SimulatedCameras(reels(big_film, folder), port=0) as cameras:
         url = cameras.urls["yard"]
         port = int(url.split(":")[2].split("/")[0])
@@ -293,7 +268,8 @@ async def test_a_client_that_does_not_read_is_cut_off(
 async def test_a_client_that_asks_and_does_not_read_the_answers_is_cut_off(
     film: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.simulate.connection._SLOW_S", 0.2)
+    for module in ("connection", "transports"):
+        monkeypatch.setattr(f"pipeline.simulate.{module}.SLOW_S", 0.2)
     monkeypatch.setattr("pipeline.simulate.connection._BUFFER_BYTES", 4096)
     async with SimulatedCameras(reels(film, folder), port=0) as cameras:
         port = int(cameras.urls["yard"].split(":")[2].split("/")[0])
@@ -314,7 +290,7 @@ async def test_a_film_without_pictures_ends_the_stream_and_holds_up_nobody(
 ) -> None:
     served = reels(film, folder)
     monkeypatch.setattr(Reel, "access_units", lambda *_: iter(()))
-    async with SimulatedCameras(served, port=0) as cameras:
+    async with SimulatedCameras(served, port=0, sender_reports=False) as cameras:
         url = cameras.urls["yard"]
         port = int(url.split(":")[2].split("/")[0])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from films import make_film
-from rtsp_camera import Play, RtspCamera, Stream
+from rtsp_camera import RtspCamera, Stream
 
 from pipeline.errors import (
     SourceError,
@@ -24,7 +24,7 @@ from pipeline.errors import (
     SourceUnreachable,
     SourceUnreadable,
 )
-from pipeline.simulate import Reel, load
+from pipeline.simulate import Account, Fault, FaultPlan, Reel, SimulatedCameras, in_thread, load
 from pipeline.sources import SourceOptions, check, open_source, probe
 from pipeline.types import Frame
 
@@ -32,6 +32,8 @@ USER, PASSWORD = "guard", "hunter2"
 LIMIT_S = 0.5
 SHOWN = 40
 """Pictures that a camera sends before it misbehaves; opening takes some of them."""
+FEW = 8
+"""Pictures that are seen before a simulated camera, which takes its time, has a fault."""
 
 
 @pytest.fixture(scope="module")
@@ -44,52 +46,38 @@ async def ends(stream: Stream) -> None:
     await stream.send(SHOWN)
 
 
-async def resets(stream: Stream) -> None:
-    await stream.send(SHOWN)
-    stream.writer.transport.abort()
-
-
-async def falls_silent(stream: Stream) -> None:
-    await stream.send(SHOWN)
-    await stream.silence()
-
-
-async def reports_only(stream: Stream) -> None:
-    await stream.send(SHOWN)
-    await stream.reports_only()
-
-
 async def sends_no_pictures(stream: Stream) -> None:
     await stream.send(SHOWN)
     await stream.no_slices()
 
 
-async def sends_garbage(stream: Stream) -> None:
-    await stream.send(SHOWN)
-    await stream.garbage()
+def simulated(reel: Reel, fault: str | None = None) -> SimulatedCameras:
+    """A camera that plays the film in its own time; a fault is there from the beginning."""
+    plans = {"door": FaultPlan(Fault.parse(fault), after_s=0)} if fault else {}
+    account = Account(USER, PASSWORD)
+    return SimulatedCameras({"door": reel}, port=0, account=account, faults=plans)
 
 
-async def never_sends(stream: Stream) -> None:
-    await stream.silence()
-
-
-async def never_sends_but_reports(stream: Stream) -> None:
-    await stream.reports_only()
-
-
-async def leaps(stream: Stream) -> None:
-    await stream.send(SHOWN)
-    await stream.send(SHOWN, first=SHOWN, shift=10 * 90_000)
-
-
-def read(camera: RtspCamera, found: list[Frame] | None = None) -> list[Frame]:
+def read(
+    camera: RtspCamera | SimulatedCameras,
+    found: list[Frame] | None = None,
+    *,
+    fault: str | None = None,
+) -> list[Frame]:
+    """All frames; the fault begins once a few have come."""
     found = [] if found is None else found
-    address = camera.with_account(USER, PASSWORD)
+    if isinstance(camera, RtspCamera):
+        address = camera.with_account(USER, PASSWORD)
+    else:
+        address = camera.urls["door"].replace("//", f"//{USER}:{PASSWORD}@")
     source = open_source(
         "door", address, options=SourceOptions(open_timeout_s=LIMIT_S, read_timeout_s=LIMIT_S)
     )
     assert source.live
-    found.extend(source.frames())
+    for frame in source.frames():
+        found.append(frame)
+        if len(found) == FEW and isinstance(camera, SimulatedCameras):
+            camera.fault("door", fault)
     return found
 
 
@@ -100,12 +88,14 @@ def without_secrets(error: BaseException) -> bool:
     return not any(word in told for word in (USER, PASSWORD)) and chained == [None, None]
 
 
-@pytest.mark.parametrize("play", [ends, resets, sends_garbage])
-def test_a_lost_connection_ends_the_frames(reel: Reel, play: Play) -> None:
-    with RtspCamera(reel, play) as camera:
-        found = read(camera)
-    assert len(found) == SHOWN
-    assert [frame.index for frame in found] == list(range(SHOWN))
+@pytest.mark.parametrize("fault", ["fin", "rst"])
+def test_a_lost_connection_ends_the_frames(reel: Reel, fault: str) -> None:
+    with in_thread(simulated(reel)) as cameras:
+        found = read(cameras, fault=fault)
+        sent = cameras.sent["door"].pictures
+    # a reset may overtake the last picture
+    assert sent - (fault == "rst") <= len(found) <= sent
+    assert [frame.index for frame in found] == list(range(len(found)))
     assert found[0].size == (160, 120)
 
 
@@ -115,31 +105,52 @@ def test_the_first_frame_is_not_lost_for_having_no_time(reel: Reel) -> None:
     assert [frame.pts for frame in found] == pytest.approx([i / 10 for i in range(SHOWN)])
 
 
-@pytest.mark.parametrize("play", [falls_silent, reports_only, sends_no_pictures])
-def test_a_camera_that_sends_no_more_pictures_is_stalled(reel: Reel, play: Play) -> None:
+@pytest.mark.parametrize("fault", ["stall", "rtcp-only"])
+def test_a_camera_that_sends_no_more_pictures_is_stalled(reel: Reel, fault: str) -> None:
     found: list[Frame] = []
-    with RtspCamera(reel, play) as camera, pytest.raises(SourceStalled) as caught:
+    with in_thread(simulated(reel)) as cameras, pytest.raises(SourceStalled) as caught:
+        read(cameras, found, fault=fault)
+    waited = time.monotonic() - found[-1].monotonic
+    assert len(found) == cameras.sent["door"].pictures
+    assert LIMIT_S <= waited < 2 * LIMIT_S + 1
+    assert without_secrets(caught.value)
+    assert f"{cameras.urls['door']} is connected but" in str(caught.value)
+
+
+def test_a_camera_whose_packets_make_no_picture_is_stalled(reel: Reel) -> None:
+    found: list[Frame] = []
+    with RtspCamera(reel, sends_no_pictures) as camera, pytest.raises(SourceStalled) as caught:
         read(camera, found)
     waited = time.monotonic() - found[-1].monotonic
     assert len(found) == SHOWN
     assert LIMIT_S <= waited < 2 * LIMIT_S + 1
     assert without_secrets(caught.value)
-    assert f"rtsp://127.0.0.1:{camera.port}/stream1 is connected but" in str(caught.value)
 
 
-@pytest.mark.parametrize("play", [never_sends, never_sends_but_reports])
-def test_a_camera_that_never_sends_a_picture_is_stalled(reel: Reel, play: Play) -> None:
+@pytest.mark.parametrize("fault", ["stall", "rtcp-only"])
+def test_a_camera_that_never_sends_a_picture_is_stalled(reel: Reel, fault: str) -> None:
     began = time.monotonic()
-    with RtspCamera(reel, play) as camera, pytest.raises(SourceStalled) as caught:
-        read(camera)
+    cameras = simulated(reel, fault)
+    with in_thread(cameras), pytest.raises(SourceStalled) as caught:
+        read(cameras)
     assert time.monotonic() - began < 5 * LIMIT_S + 1
     assert without_secrets(caught.value)
 
 
 def test_a_leap_of_the_times_is_marked(reel: Reel) -> None:
-    with RtspCamera(reel, leaps) as camera:
-        found = read(camera)
-    assert [frame.index for frame in found if frame.discontinuity] == [0, SHOWN]
+    found: list[Frame] = []
+    with in_thread(simulated(reel)) as cameras:
+        source = open_source("door", cameras.urls["door"].replace("//", f"//{USER}:{PASSWORD}@"))
+        for frame in source.frames():
+            found.append(frame)
+            if len(found) == FEW:
+                cameras.fault("door", "timestamp-jump:10")
+                sent = cameras.sent["door"].pictures
+            if len(found) == 2 * FEW:
+                source.close()
+    first, leap = [frame.index for frame in found if frame.discontinuity]
+    assert first == 0
+    assert FEW <= leap <= sent + 1
 
 
 @pytest.mark.parametrize("request_name", ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,7 @@ class World:
     def __init__(self, *steps: Scripted | SourceError, address: str = "rtsp://192.0.2.20/s"):
         self.stop = threading.Event()
         self.waits: list[float] = []
+        self.calls: list[str] = []
         self.states: list[tuple[CameraState, str | None]] = []
         self._steps = list(steps)
         self.camera = Reconnecting(
@@ -72,7 +74,14 @@ class World:
             opener=self._open,
             wait=self.waits.append,
             chance=lambda: 1.0,
+            call=self._called,
         )
+
+    @contextmanager
+    def _called(self, what: str) -> Iterator[None]:
+        self.calls.append(what)
+        yield
+        self.calls.append("")
 
     def _open(self) -> OpenedSource:
         step = self._steps.pop(0)
@@ -112,6 +121,13 @@ def test_an_ended_live_stream_is_opened_again_and_the_index_goes_on() -> None:
     message = world.states[2][1]
     assert message == "Camera door: rtsp://192.0.2.20/s ended the stream; reconnecting."
     assert world.camera.dropped == {"corrupt": 3}
+
+
+def test_each_native_call_is_named_while_it_lasts_and_no_frame_is_handed_on_in_one() -> None:
+    world = World(live(1.0, 1.1))
+    for _ in world.camera.frames():
+        assert world.calls[-1] == ""
+    assert world.calls == ["open", "", "read", "", "read", "", "close", ""]
 
 
 class Counting(Counter[str]):

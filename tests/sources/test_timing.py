@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate, pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.sources.timing import Clock, Stamp, Timeline
 
@@ -17,10 +20,7 @@ def stamps(
 ) -> list[Stamp]:
     timeline = Timeline(live=live, rate=rate, clock=CLOCK)
     arrivals = arrivals or [1000 + i / rate for i in range(len(times))]
-    return [
-        timeline.stamp(pts, arrival, START + timedelta(seconds=arrival - 1000))
-        for pts, arrival in zip(times, arrivals, strict=True)
-    ]
+    return [timeline.stamp(pts, arrival) for pts, arrival in zip(times, arrivals, strict=True)]
 
 
 def jumps(found: list[Stamp]) -> list[int]:
@@ -67,10 +67,73 @@ def test_a_films_gap_of_half_an_hour_is_believed() -> None:
     assert found[2].monotonic - found[0].monotonic == pytest.approx(1800)
 
 
-def test_live_frames_are_timed_by_their_arrival() -> None:
-    found = stamps([0.0, 0.1], live=True, arrivals=[1003.0, 1003.4])
-    assert [stamp.monotonic for stamp in found] == [1003.0, 1003.4]
-    assert found[1].captured_at == START + timedelta(seconds=3.4)
+def test_live_frames_were_captured_at_even_distances_however_they_arrive() -> None:
+    late = [0.0, 0.21, 0.02, 0.3, 0.05, 0.0, 0.13]
+    arrivals = [1003 + number / 10 + delay for number, delay in enumerate(late)]
+    found = stamps([number / 10 for number in range(7)], live=True, arrivals=arrivals)
+    assert [stamp.monotonic for stamp in found] == pytest.approx(
+        [1003 + number / 10 for number in range(7)], abs=0.002
+    )
+    assert found[6].captured_at - START == timedelta(seconds=found[6].monotonic - 1000)
+
+
+def test_a_burst_after_a_stall_was_captured_when_it_should_have_come() -> None:
+    arrivals = [1000.0, 1000.1, *[1004.0] * 39, 1004.1]
+    found = stamps([number / 10 for number in range(42)], live=True, arrivals=arrivals)
+    assert [stamp.monotonic - 1000 for stamp in found] == pytest.approx(
+        [number / 10 for number in range(42)], abs=0.01
+    )
+
+
+def test_what_a_camera_had_ready_from_before_is_in_order_and_the_rest_in_time() -> None:
+    arrivals = [1000.0] * 20 + [1000 + number / 10 for number in range(1, 20)]
+    found = stamps([number / 10 for number in range(39)], live=True, arrivals=arrivals)
+    moments = [stamp.monotonic for stamp in found]
+    assert all(a < b for a, b in pairwise(moments))
+    assert [moment - 1000 for moment in moments[25:]] == pytest.approx(
+        [number / 10 for number in range(6, 20)], abs=0.05
+    )
+
+
+def test_a_camera_whose_clock_runs_slow_is_followed() -> None:
+    arrivals = [1000 + number * 0.1 * 1.0005 for number in range(36_000)]
+    found = stamps([number / 10 for number in range(36_000)], live=True, arrivals=arrivals)
+    assert found[-1].monotonic == pytest.approx(arrivals[-1], abs=0.01)
+
+
+def test_two_streams_of_one_camera_agree_by_its_reports_whatever_their_delay() -> None:
+    clock = Clock(CLOCK.monotonic, CLOCK.now)
+    streams = [Timeline(live=True, rate=10, clock=clock) for _ in ("small", "full")]
+    camera = 77_000.0  # its clock has nothing to do with ours
+    for number in range(50):
+        at = number / 10
+        stamps_ = [
+            stream.sent(origin + at, 1000 + at + delay, taken=camera + at)
+            for stream, origin, delay in zip(streams, (0.0, 512.25), (0.05, 0.55), strict=True)
+        ]
+    assert stamps_[0].monotonic == pytest.approx(stamps_[1].monotonic, abs=0.002)
+    assert stamps_[0].monotonic == pytest.approx(1000 + at + 0.05, abs=0.01)
+
+
+@pytest.mark.parametrize("set_to", [0.0, 1e9, 77_000.0 - 3600])
+def test_a_camera_that_sets_its_clock_moves_nothing(set_to: float) -> None:
+    stream = Timeline(live=True, rate=10, clock=Clock(CLOCK.monotonic, CLOCK.now))
+    found = [
+        stream.sent(n / 10, 1000 + n / 10, taken=(77_000 if n < 20 else set_to) + n / 10)
+        for n in range(40)
+    ]
+    assert [stamp.monotonic - 1000 for stamp in found] == pytest.approx(
+        [n / 10 for n in range(40)], abs=0.01
+    )
+
+
+def test_reports_without_a_time_are_not_believed() -> None:
+    stream = Timeline(live=True, rate=10, clock=Clock(CLOCK.monotonic, CLOCK.now))
+    # every five seconds it says that it is no time at all
+    found = [stream.sent(n / 10, 1000 + n / 10, taken=(n % 50) / 10) for n in range(400)]
+    assert [stamp.monotonic - 1000 for stamp in found] == pytest.approx(
+        [n / 10 for n in range(400)], abs=0.02
+    )
 
 
 def test_a_gap_in_a_film_is_a_jump_of_which_the_time_is_kept() -> None:
@@ -107,3 +170,94 @@ def test_monotonic_never_runs_backwards(live: bool) -> None:
     arrivals = [1000.0, 1001.0, 1000.5, 1002.0, 1002.0, 1003.0, 1004.0, 1005.0, 1006.0]
     found = [stamp.monotonic for stamp in stamps(times, live=live, arrivals=arrivals)]
     assert found == sorted(found)
+
+
+# What cameras and films do to their times, in seconds from the picture before: go on as they
+# should, repeat, step back, leap, or give none.
+STEPS = st.one_of(
+    st.just(0.1),
+    st.just(0.1),
+    st.just(0.0),
+    st.just(None),
+    st.floats(-0.5, 0.4),
+    st.floats(-1e6, 1e6),
+    st.sampled_from([-47721.85, 47721.85, 2.0**33 / 90_000, -3600.0, 3600.0]),
+)
+
+
+def given_times(steps: list[float | None]) -> list[float | None]:
+    times: list[float | None] = []
+    now = 0.0
+    for step in steps:
+        now += step or 0.0
+        times.append(None if step is None else now)
+    return times
+
+
+@settings(deadline=None)
+@given(st.lists(STEPS, min_size=1, max_size=60), st.booleans())
+def test_no_two_frames_have_one_time_and_none_comes_before_its_predecessor(
+    steps: list[float | None], live: bool
+) -> None:
+    found = stamps(given_times(steps), live=live)
+    assert len(found) == len(steps)
+    for before, after in pairwise(found):
+        assert before.pts < after.pts
+        assert before.monotonic < after.monotonic
+        assert before.captured_at <= after.captured_at
+
+
+@settings(deadline=None)
+@given(st.lists(STEPS, min_size=1, max_size=60), st.data())
+def test_live_times_stay_near_their_arrival_whatever_the_camera_says(
+    steps: list[float | None], data: st.DataObject
+) -> None:
+    late = [data.draw(st.floats(0.0, 0.5)) for _ in steps]
+    ready = [1000 + number / 10 + delay for number, delay in enumerate(late)]
+    arrivals = list(accumulate(ready, max))
+    found = stamps(given_times(steps), live=True, arrivals=arrivals)
+    for stamp, arrival in zip(found, arrivals, strict=True):
+        assert arrival - 11 <= stamp.monotonic <= arrival + 0.1
+
+
+@settings(deadline=None)
+@given(st.lists(STEPS, min_size=20, max_size=60), st.booleans(), st.integers(1, 10))
+def test_where_the_times_are_plausible_their_distances_stay(
+    steps: list[float | None], live: bool, cut: int
+) -> None:
+    steady = [0.1] * 10
+    found = stamps(given_times([*steps[:-cut], *steady]), live=live)
+    for before, after in pairwise(found[-8:]):
+        # the first ones may still be set against what was odd before them
+        assert after.pts - before.pts == pytest.approx(0.1, abs=1e-3)
+
+
+@settings(deadline=None)
+@given(st.lists(STEPS, max_size=30), st.booleans(), st.integers(2, 4))
+def test_pictures_sent_out_of_order_have_their_times_and_those_of_their_packets(
+    odd: list[float | None], live: bool, between: int
+) -> None:
+    timeline = Timeline(live=live, rate=10, clock=CLOCK)
+    arrival = 1000.0
+    for pts in given_times(odd):
+        arrival += 0.1
+        timeline.stamp(timeline.sent(pts, arrival).pts if pts is None else pts, arrival)
+    base = 5e6
+    sent: dict[float, Stamp] = {}
+    shown: list[Stamp] = []
+    for group in range(6):
+        # a keyframe, then the last of a group before those between
+        start = group * (between + 1)
+        for place in [start, start + between, *range(start + 1, start + between)]:
+            arrival += 0.1
+            pts = base + place / 10
+            sent[pts] = timeline.sent(pts, arrival, dts=base + len(sent) / 10 - 0.5)
+        shown += [
+            timeline.stamp(base + place / 10, arrival)
+            for place in range(start, start + between + 1)
+        ]
+    for (pts, packet), frame in zip(sorted(sent.items()), shown, strict=True):
+        assert frame[:3] == packet[:3], pts
+    for before, after in pairwise(shown):
+        assert after.pts - before.pts == pytest.approx(0.1, abs=1e-6)
+        assert before.monotonic < after.monotonic

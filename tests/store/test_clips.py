@@ -79,6 +79,14 @@ def test_no_drawing_follows_where_none_is_wanted(store: Store) -> None:
     assert kinds(store) == set()
 
 
+def test_a_restricted_clip_is_drawn_whatever_is_wanted(store: Store) -> None:
+    store.amend("e1", created(footage=footage(annotated=False)), now=NOW)
+    event = store.amend("e1", clip_ready(restricted=True), now=after(5))
+    assert event.clip is not None
+    assert event.clip.restricted
+    assert kinds(store) == {JobKind.DRAW}
+
+
 def test_a_failure_that_may_pass_leaves_the_work_open_and_a_clip_takes_its_reason_away(
     begun: Store,
 ) -> None:
@@ -145,6 +153,7 @@ def test_an_older_database_is_brought_up_with_what_events_are_looked_up_by(
     engine = create_engine(f"sqlite:///{folder / 'vigil.db'}")
     with closing(sqlite3.connect(folder / "vigil.db")) as raw, raw:
         raw.execute("DROP TABLE marks")
+        raw.execute("DROP TABLE camera_states")
         for index in ("started", "camera", "rule", "state", "severity"):
             raw.execute(f"DROP INDEX events_{index}")
         for column in ("rule", "severity", "started"):
@@ -160,3 +169,4 @@ def test_an_older_database_is_brought_up_with_what_events_are_looked_up_by(
         assert store.search(rule="lingers", since=after(-0.5), until=after(-0.499)) == [event]
         assert store.search(until=after(-0.5)) == []
         assert store.marks.page(1) == []
+        assert store.cameras.periods("door") == []

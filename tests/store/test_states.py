@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from happenings import NOW, asked, clip_ready, created, ended, judged, updated
+from happenings import NOW, asked, back, clip_ready, created, ended, judged, lost, updated
 
 from pipeline.amendment import Amendment
 from pipeline.errors import AmendmentError
@@ -22,6 +22,9 @@ AMENDMENTS: dict[Trigger, tuple[Amendment, ...]] = {
     Trigger.CLIP: (clip_ready(),),
     Trigger.ENDED: (ended(),),
     Trigger.ENDED_AGAIN: (ended(), ended(120)),
+    Trigger.LOST: (lost(),),
+    Trigger.LOST_AGAIN: (ended(), lost()),
+    Trigger.BACK: (back(),),
 }
 WAYS: dict[State, tuple[Amendment, ...]] = {
     State.DETECTED: (asked(),),
@@ -54,10 +57,18 @@ def expected(state: State | None, trigger: Trigger) -> State | str:
         begins = {
             Trigger.CREATED_ASKED: State.DETECTED,
             Trigger.CREATED_UNASKED: State.UNJUDGED,
+            Trigger.LOST: State.UNJUDGED,
         }
         return begins.get(trigger, "impossible")
-    if trigger in (Trigger.CREATED_ASKED, Trigger.CREATED_UNASKED, Trigger.ENDED_AGAIN):
+    if trigger in (
+        Trigger.CREATED_ASKED,
+        Trigger.CREATED_UNASKED,
+        Trigger.ENDED_AGAIN,
+        Trigger.LOST_AGAIN,
+    ):
         return "nothing"
+    if trigger in (Trigger.LOST, Trigger.BACK):
+        return state if state is State.UNJUDGED else "impossible"
     if trigger in (Trigger.UPDATED, Trigger.CLIP, Trigger.ENDED):
         return state
     if state is State.UNJUDGED:
@@ -102,7 +113,8 @@ def test_every_amendment_of_every_outcome_is_a_trigger() -> None:
         for amendments in AMENDMENTS.values()
         for amendment in amendments
     }
-    seen.add(trigger_of(fold(event_in(State.DETECTED), "e1", ended(), NOW), ended()))
+    over = fold(event_in(State.DETECTED), "e1", ended(), NOW)
+    seen |= {trigger_of(over, ended()), trigger_of(over, lost())}
     assert seen == set(Trigger)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest_web import EVENT, OTHER, Installation, Served
-from happenings import NOW, after, clip_failed, created
+from happenings import NOW, after, clip_failed, clip_ready, created
 
 from pipeline.health import CameraState, CameraStatus, Statuses
 from pipeline.types import ClipReason
+from pipeline.web.views import clip_text
 
 
 def test_events_come_newest_first_in_pages(installation: Installation, page: Served) -> None:
@@ -55,6 +57,52 @@ def test_an_item_says_where_its_media_are(
     for name in ("clip", "annotated", "captions", "poster"):
         assert page.get(item["links"][name]).status_code == 200, name
     assert [page.get(path).status_code for path in item["links"]["images"]] == [200]
+
+
+def test_a_restricted_clip_is_not_served_and_the_annotated_one_takes_its_place(
+    installation: Installation, page: Served, tmp_path: Path
+) -> None:
+    installation.happen()
+    installation.film(tmp_path, annotated=False, restricted=True)
+
+    def item() -> dict[str, Any]:
+        found: dict[str, Any] = page.get(f"/api/v1/events/{EVENT}").json()
+        return found
+
+    assert item()["links"]["clip"] is None
+    assert item()["event"]["clip"]["restricted"]
+    (tmp_path / "more").mkdir()
+    installation.film(tmp_path / "more", restricted=True)
+    assert item()["clip_text"] is None
+    links = item()["links"]
+    assert links["clip"] is None
+    for name in ("annotated", "captions", "poster"):
+        assert page.get(links[name]).status_code == 200, name
+    for options in ({}, {"headers": {"range": "bytes=0-9"}}, {"params": {"download": "true"}}):
+        refused = page.get(f"/media/{EVENT}/clip", **options)
+        assert refused.status_code == 403
+        assert f"`vigil clip {EVENT} -o FILE`" in refused.json()["detail"]
+    assert page.client.head(f"/media/{EVENT}/clip").status_code == 403
+    for path in ("/", f"/events/{EVENT}", f"/events/{EVENT}/card"):
+        text = page.get(path).text
+        assert f' src="/media/{EVENT}/annotated' in text
+        assert f"/media/{EVENT}/clip" not in text
+        assert "data-variant" not in text
+    assert "for administrators alone" in page.get(f"/events/{EVENT}").text
+
+
+def test_until_the_annotated_one_is_drawn_a_restricted_clip_is_being_made(
+    installation: Installation,
+) -> None:
+    installation.happen()
+    installation.store.amend(EVENT, clip_ready(restricted=True), now=after(7))
+    event = installation.store.event(EVENT)
+    assert event is not None
+    assert clip_text(event, False, after(9)) == "the clip is being made"
+    drawn = clip_ready(annotated=True, key="events/gone/annotated.mp4")
+    event = installation.store.amend(EVENT, drawn, now=after(9))
+    assert clip_text(event, True, after(9)) is None
+    assert clip_text(event, False, after(9)) == "clip no longer kept"
 
 
 @pytest.mark.parametrize(

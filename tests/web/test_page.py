@@ -83,6 +83,20 @@ def test_clips_play_seek_and_change_between_raw_and_annotated(
     assert any("A person has stood at the back door" in cue for cue in cues)
 
 
+def test_of_a_masked_camera_the_annotated_clip_plays_and_no_other_is_offered(
+    installation: Installation, tab: Any, tmp_path: Path
+) -> None:
+    installation.happen()
+    installation.film(tmp_path, restricted=True)
+    tab.goto(f"/events/{EVENT}")
+    assert tab.eval_on_selector("video", PLAYED)["changed"]
+    assert "/annotated" in tab.get_attribute("video", "src")
+    tab.keyboard.press("a")
+    assert "/annotated" in tab.get_attribute("video", "src")
+    assert tab.locator("[data-variant]").count() == 0
+    assert tab.locator("a.download").all_inner_texts() == ["Save annotated clip"]
+
+
 def test_a_clip_that_is_watched_goes_on_when_the_event_changes(
     installation: Installation, tab: Any, tmp_path: Path
 ) -> None:

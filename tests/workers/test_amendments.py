@@ -74,6 +74,16 @@ def test_without_a_model_or_where_none_is_wanted_nothing_is_asked() -> None:
     assert asked.judge_within_s == 7
 
 
+def test_what_masks_hide_now_is_noted_for_the_clip_that_is_cut_later() -> None:
+    mask = ((0.0, 0.0), (0.4, 0.0), (0.4, 0.3))
+    camera = {"source": "a.mp4", "rules": {"person": {"type": "zone"}}, "masks": [mask]}
+    config = validate({"cameras": {"back-door": camera}}, where="test", folder=Path())
+    wanted = created(config).footage
+    assert wanted is not None
+    assert wanted.masks == (mask,)
+    assert created(settings()).footage.masks == ()  # type: ignore[union-attr]
+
+
 def test_an_update_tells_what_is_new() -> None:
     update = Update("e1", finding(rule_reason="Two.", tracks=(track(2, 500, 800, at=10.0),)))
     event_id, amendment = amendment_of(settings(), update, LOOK, None)

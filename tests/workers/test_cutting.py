@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from films import make_film
 from footage import Kept, packets_of, write
-from happenings import created
+from happenings import created, python
+from running import until
 from small_disk import fill, small_disk
 
 from pipeline.amendment import EventEnded, Footage
@@ -220,10 +222,49 @@ def test_a_cut_that_is_stopped_is_made_later(kept: Kept, tmp_path: Path) -> None
     scene.cutting.should_stop = lambda: True
     assert scene.step().clip is None
     assert list((tmp_path / "work").iterdir()) == []
-    for _ in range(10):  # twice as often as a clip is tried that ends its worker
-        scene.step()
+    for minute in range(10):  # twice as often as a clip is tried that ends its worker
+        scene.step(now=scene.started + minute * 60 * SECOND)
     scene.cutting.should_stop = lambda: False
-    assert scene.step().clip is not None
+    assert scene.step(now=scene.started + 3600 * SECOND).clip is not None
+
+
+def test_a_disk_that_stays_full_for_long_costs_no_clip(kept: Kept, tmp_path: Path) -> None:
+    scene = Scene(kept, tmp_path, until_s=39)
+    scene.end(14)
+    (tmp_path / "work").rmdir()
+    now = scene.started
+    for _ in range(10):
+        now += 3600 * SECOND
+        event = scene.step(now=now)
+        assert event.clip is None
+        assert event.clip_reason is not None
+    (tmp_path / "work").mkdir()
+    assert scene.step(now=now + 3600 * SECOND).clip is not None
+
+
+def test_a_job_that_nobody_did_in_time_is_closed(kept: Kept, tmp_path: Path) -> None:
+    scene = Scene(kept, tmp_path, until_s=12)
+    event = scene.step(now=scene.started + timedelta(days=31))
+    assert event.clip_reason is ClipReason.ATTEMPTS
+    assert scene.cutting.waiting() == []
+
+
+def test_what_has_to_be_encoded_anew_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    odd = packets_of(make_film(tmp_path / "film.mp4", frames=400, codec="mpeg4"))
+    scene = Scene(odd, tmp_path, until_s=39)
+    scene.end(14)
+    assert scene.step().clip is None
+    scene.cutting.encodes = True
+    scene.cutting._not_mine.clear()
+    event = scene.step()
+    assert event.clip is not None
+    assert event.clip.transcoded
+
+
+def test_the_clips_moment_of_commitment_is_after_its_making(kept: Kept, tmp_path: Path) -> None:
+    scene = Scene(kept, tmp_path, until_s=39)
+    scene.end(14)
+    assert scene.step().updated_at > scene.started
 
 
 def test_a_disk_that_fails_is_not_called_full(kept: Kept, tmp_path: Path) -> None:
@@ -236,3 +277,37 @@ def test_a_disk_that_fails_is_not_called_full(kept: Kept, tmp_path: Path) -> Non
     assert event.clip_error.endswith("check its disk.")
     (tmp_path / "work").mkdir()
     assert scene.step(now=scene.started + 60 * SECOND).clip is not None
+
+
+ENCODER = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from pipeline.media import LocalMedia
+from pipeline.store import Store
+from pipeline.workers.cutting import Cutting
+folder = Path(sys.argv[1])
+store = Store.open(folder / "data")
+media = LocalMedia(folder / "data" / "media")
+cutting = Cutting(store, media, folder / "video", folder / "work", "killed", encodes=True)
+while not cutting.should_stop():
+    cutting.step(datetime.fromisoformat(sys.argv[2]), 0.0)
+"""
+
+
+def test_a_clip_whose_maker_was_killed_in_the_middle_is_made_by_the_next(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", frames=400, size=(1280, 720), codec="mpeg4")
+    scene = Scene(packets_of(film), tmp_path, until_s=39)
+    scene.end(30)
+    command, options = python(ENCODER, tmp_path, scene.started.isoformat())
+    with subprocess.Popen(command, **options) as process:
+        try:
+            (half,) = until(lambda: list((tmp_path / "work").glob("clip-*/clip.mp4")))
+            until(lambda: half.stat().st_size > 0)
+        finally:
+            process.kill()
+    scene.cutting.encodes = True
+    assert scene.step(now=scene.started + 5 * SECOND).clip is None  # it may be at it still
+    event = scene.step(now=scene.started + 60 * SECOND)
+    assert event.clip is not None
+    assert event.clip.duration_s == pytest.approx(30, abs=1.1)

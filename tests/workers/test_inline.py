@@ -36,7 +36,7 @@ class Stream:
 def opened(monkeypatch: pytest.MonkeyPatch):
     def open_as(stream: Stream, answer=lambda _: [Detection("person", 0.8, standing(500, 800))]):
         monkeypatch.setattr(inline, "load_detector", lambda *_: StubDetector(answer))
-        monkeypatch.setattr(inline, "open_source", lambda *_: stream)
+        monkeypatch.setattr(inline, "open_source", lambda *_, **__: stream)
         return stream
 
     return open_as

@@ -69,7 +69,7 @@ def settings() -> config.Config:
 
 @pytest.fixture
 def judge(store: Store, model: Model, tmp_path: Path) -> Judge:
-    thinker = module._Thinker(settings(), LocalMedia(tmp_path / "media"))
+    thinker = module._Thinker(settings(), LocalMedia(tmp_path / "media"), lambda: NOW)
     return Judge(store, thinker, "judge-1")
 
 

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import pytest
 from running import gone, until
 
 from pipeline import child
+from pipeline.endings import Ending
 from pipeline.errors import WorkerError
-from pipeline.health import CameraState
+from pipeline.health import CameraState, Cause
 from pipeline.posts import Infos, Spec
-from pipeline.supervisor import MAX_CRASHES, Supervisor
+from pipeline.restarts import Policy
+from pipeline.supervisor import Supervisor
 from pipeline.workers.link import Order
 
 TOY = Path(__file__).parent / "toy_worker.py"
@@ -26,7 +29,6 @@ TOY = Path(__file__).parent / "toy_worker.py"
 @pytest.fixture(autouse=True)
 def _toy_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "command", lambda kind: [sys.executable, str(TOY)])
-    monkeypatch.setattr("pipeline.supervisor.FIRST_DELAY_S", 0.01)
 
 
 @pytest.fixture
@@ -44,6 +46,9 @@ def supervise() -> Iterator[Callable[..., Supervisor]]:
         supervisor.stop()
 
 
+HASTY = Policy(first_s=0.01)
+
+
 def spec(
     name: str,
     *,
@@ -52,6 +57,10 @@ def spec(
     stop_s: float = 5.0,
     informed: bool = False,
     essential: bool = True,
+    silent_s: float = 30.0,
+    policy: Policy = HASTY,
+    subjects: tuple[str, ...] = (),
+    split: Callable[[Ending], Sequence[Spec]] | None = None,
     **options: Any,
 ) -> Spec:
     return Spec(
@@ -62,6 +71,10 @@ def spec(
         stop_s=stop_s,
         informed=informed,
         essential=essential,
+        silent_s=silent_s,
+        policy=policy,
+        subjects=subjects,
+        split=split,
     )
 
 
@@ -81,11 +94,10 @@ def test_a_worker_that_wants_to_know_is_told_how_the_cameras_are(
 
 
 def test_one_that_is_not_essential_is_given_a_rest_and_the_others_go_on(
-    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+    supervise: Callable[..., Supervisor],
 ) -> None:
-    monkeypatch.setattr("pipeline.supervisor.CRASH_WINDOW_S", 4.0)
-    monkeypatch.setattr("pipeline.supervisor.MAX_CRASHES", 1)
-    supervisor = supervise(spec("one"), spec("page", essential=False, crash=True))
+    policy = Policy(quick=1, rest_s=2.0)
+    supervisor = supervise(spec("one"), spec("page", essential=False, crash=True, policy=policy))
     until(lambda: supervisor.statuses().problems)
     (problem,) = supervisor.statuses().problems
     assert "page" in problem
@@ -147,7 +159,7 @@ def test_a_worker_that_keeps_crashing_fails_for_good_with_its_last_words(
     assert isinstance(failure, WorkerError)
     assert failure.worker == "one"
     assert "out of luck" in str(failure)
-    assert supervisor.status()["one"].restarts == MAX_CRASHES
+    assert supervisor.status()["one"].restarts == HASTY.quick
 
 
 def test_a_worker_that_says_it_cannot_is_not_started_again(
@@ -200,15 +212,89 @@ def test_a_pipeline_is_finished_when_its_watch_workers_are(
 
 
 def test_a_silent_worker_is_taken_for_hung_and_started_again(
-    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+    supervise: Callable[..., Supervisor],
 ) -> None:
-    supervisor = supervise(spec("one"))
+    supervisor = supervise(spec("one", silent_s=3.0))
     before = supervisor.wait_info("one", 20)["pid"]
     os.kill(before, signal.SIGSTOP)
-    monkeypatch.setattr("pipeline.supervisor.SILENT_S", 0.2)
-    until(lambda: supervisor.status()["one"].restarts >= 1)
-    monkeypatch.setattr("pipeline.supervisor.SILENT_S", 30.0)
+    until(lambda: supervisor.statuses().workers["one"].restarts == {Cause.SILENT: 1})
     until(lambda: gone(before))
+
+
+def watching(name: str, *cameras: str, policy: Policy = HASTY) -> Spec:
+    """A worker that is wedged by the camera `bad`, and is parted from it."""
+
+    def split(ending: Ending) -> Sequence[Spec]:
+        if ending.suspects != ("bad",) or len(cameras) == 1:
+            return ()
+        others = (camera for camera in cameras if camera != "bad")
+        alone = watching(f"{name}/bad", "bad", policy=Policy(quick=0, rest_s=0.1, longest_s=0.1))
+        return (watching(name, *others), alone)
+
+    return spec(
+        name,
+        kind="watch",
+        subjects=cameras,
+        policy=policy,
+        split=split,
+        cameras=cameras,
+        wedged="bad",
+    )
+
+
+def test_a_worker_is_replaced_by_several_which_go_on_as_its_cameras(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(watching("watch", "door", "bad", "gate"))
+    until(lambda: "watch/bad" in supervisor.status())
+    assert set(supervisor.statuses().cameras) == {"door", "bad", "gate"}
+    until(lambda: supervisor.status()["watch"].ready)
+    pid = supervisor.status()["watch"].pid
+    until(lambda: supervisor.statuses().workers["watch/bad"].restarts.get(Cause.WEDGED, 0) >= 3)
+    assert supervisor.failure is None
+    assert supervisor.status()["watch"].pid == pid
+    statuses = supervisor.statuses()
+    assert statuses.workers["watch"].restarts == {Cause.WEDGED: 1}
+    assert statuses.workers["watch"].cameras == ("door", "gate")
+    assert statuses.cameras["door"].state is CameraState.LIVE
+    bad = until(
+        lambda: (
+            (camera := supervisor.statuses().cameras["bad"]).state is CameraState.ERROR and camera
+        )
+    )
+    assert "a native call for bad did not return" in bad.message
+    assert supervisor.stop()
+
+
+def test_if_every_worker_of_a_kind_is_lost_it_is_a_failure(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    hopeless = Policy(quick=0, rest_s=0.01, longest_s=0.01, hopeless=2)
+    supervisor = supervise(
+        spec("one", crash=True, policy=hopeless), spec("two", crash=True, policy=hopeless)
+    )
+    until(lambda: supervisor.failure)
+    workers = supervisor.statuses().workers
+    assert sum(worker.restarts[Cause.CRASHED] for worker in workers.values()) >= 3
+
+
+def test_a_worker_that_is_started_again_is_told_how_its_predecessor_ended(
+    supervise: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervise(spec("one"), watching("watch", "door", "bad"))
+    before = supervisor.wait_info("one", 20)
+    assert before["predecessor"] is None
+    began = datetime.now(UTC)
+    os.kill(before["pid"], signal.SIGKILL)
+    until(lambda: supervisor.info("one")["pid"] != before["pid"])
+    told = supervisor.info("one")["predecessor"]
+    assert (told["cause"], told["camera"]) == ("crashed", None)
+    assert began <= datetime.fromisoformat(told["ended_at"]) <= datetime.now(UTC)
+    for name, cameras in (("watch", ["door"]), ("watch/bad", ["bad"])):
+        until(lambda name=name: name in supervisor.status() and supervisor.info(name))
+        until(lambda name=name, cameras=cameras: supervisor.info(name).get("cameras") == cameras)
+        told = supervisor.info(name)["predecessor"]
+        assert (told["cause"], told["camera"]) == ("wedged", "bad")
 
 
 def test_workers_end_when_their_supervisor_is_killed() -> None:
@@ -292,11 +378,10 @@ def test_a_worker_stopped_before_it_was_ready_had_nothing_to_put_in_order(
 def test_a_supervisor_that_was_away_itself_kills_nobody(
     supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    supervisor = supervise(spec("one"))
-    supervisor.wait_info("one", 20)
-    # Every step counts as late now, and every worker as silent for too long.
+    # Every step counts as late, and every worker as silent for too long.
     monkeypatch.setattr("pipeline.supervisor.LATE_S", -1.0)
-    monkeypatch.setattr("pipeline.supervisor.SILENT_S", 0.0)
+    supervisor = supervise(spec("one", silent_s=0.0))
+    supervisor.wait_info("one", 20)
     before = supervisor._slots["one"].heard
     until(lambda: supervisor._slots["one"].heard > before + 0.5)
     assert supervisor.status()["one"].restarts == 0

@@ -19,11 +19,21 @@ def run(link: Link) -> None:
         os._exit(3)
     if options.get("print"):
         os.write(1, b"a library prints\n")
-    link.ready(url=options.get("url", "none"), pid=os.getpid())
+    link.ready(
+        url=options.get("url", "none"),
+        pid=os.getpid(),
+        cameras=options.get("cameras"),
+        predecessor=options.get("predecessor"),
+    )
     if options.get("finish"):
         link.finished()
         return
-    cameras = {"door": CameraStatus(state=CameraState.LIVE)} if options.get("camera") else {}
+    keys = options.get("cameras", ["door"] if options.get("camera") else [])
+    cameras = {key: CameraStatus(state=CameraState.LIVE) for key in keys}
+    if options.get("wedged") in keys:
+        link.beat(Heartbeat(pid=os.getpid(), cameras=cameras))
+        link.wedged(options["wedged"], "open", 25.0)
+        os._exit(75)
     while not link.stopping.wait(0.05):
         told = 0 if link.statuses is None else len(link.statuses.cameras)
         counters = {"beats": 1, "cameras_told": told}

@@ -188,7 +188,7 @@ function cameras(all) {
     const item = element("li", undefined, { "data-camera": camera.key, "data-state": camera.state });
     item.append(
       element("span", undefined, { class: "dot", "aria-hidden": "true" }),
-      element("span", camera.name, { class: "name" }), " ",
+      element("a", camera.name, { class: "name", href: `/cameras/${encodeURIComponent(camera.key)}` }), " ",
       element("span", camera.word, { class: "word" }),
     );
     if (camera.sentence) item.append(element("span", camera.sentence, { class: "sentence" }));

@@ -1,0 +1,95 @@
+"""A picture that stands still for too long is found, and a quiet scene is not taken for one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from films import make_film
+
+from pipeline.sources import FrozenPictures, open_source
+from pipeline.types import Frame
+
+RATE = 10
+
+
+def film_of(path: Path, noise: float, seconds: int, *, keyframe_s: int = 2) -> list[Frame]:
+    """The frames of a grey wall, at 10 a second, by a sensor of so much noise."""
+    random = np.random.default_rng(1)
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=RATE, options={"bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.gop_size = keyframe_s * RATE
+        for _ in range(seconds * RATE):
+            image = np.clip(random.normal(90, noise, (120, 160, 3)), 0, 255).astype(np.uint8)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        output.mux(stream.encode(None))
+    return list(open_source("door", str(path)).frames())
+
+
+def frozen_at(frames: list[Frame], after_s: float | None) -> list[float]:
+    """The seconds since the first frame at which the camera is frozen."""
+    pictures = FrozenPictures(after_s)
+    begin = frames[0].monotonic
+    return [frame.monotonic - begin for frame in frames if pictures.look(frame)]
+
+
+def test_an_encoder_that_is_given_the_same_picture_is_found_in_time(tmp_path: Path) -> None:
+    frames = film_of(tmp_path / "film.mp4", noise=0.0, seconds=60)
+    found = frozen_at(frames, 20)
+    # What the encoder does at first it does no more after a few groups of pictures.
+    assert 20 <= found[0] <= 40
+    assert found[-1] == frames[-1].monotonic - frames[0].monotonic
+    assert frozen_at(frames, None) == []
+
+
+def test_packets_that_are_sent_over_and_over_are_found(tmp_path: Path) -> None:
+    group = list(open_source("door", str(make_film(tmp_path / "a.mp4", frames=20))).frames())
+    again = [
+        replace(
+            frame,
+            monotonic=group[0].monotonic + 2 * number + frame.pts,
+            discontinuity=number == 0 and frame.discontinuity,
+        )
+        for number in range(30)
+        for frame in group
+    ]
+    found = frozen_at(again, 20)
+    assert 20 <= found[0] <= 30
+
+
+@pytest.mark.parametrize("noise", [0.6, 4.0])
+def test_a_quiet_wall_is_not_taken_for_a_frozen_picture(tmp_path: Path, noise: float) -> None:
+    assert frozen_at(film_of(tmp_path / "film.mp4", noise, seconds=40), 10) == []
+
+
+def test_after_a_reconnection_the_time_begins_anew(tmp_path: Path) -> None:
+    frames = film_of(tmp_path / "film.mp4", noise=0.0, seconds=60)
+    halves = [
+        replace(frame, discontinuity=number in (0, 300)) for number, frame in enumerate(frames)
+    ]
+    assert frozen_at(halves, 29) == []
+
+
+def test_a_camera_that_moves_again_is_live_at_once(tmp_path: Path) -> None:
+    still = film_of(tmp_path / "still.mp4", noise=0.0, seconds=40)
+    moving = film_of(tmp_path / "moving.mp4", noise=4.0, seconds=6)
+    shift = still[-1].monotonic + 1 / RATE - moving[0].monotonic
+    joined = still + [
+        replace(frame, monotonic=frame.monotonic + shift, discontinuity=False) for frame in moving
+    ]
+    assert frozen_at(joined, 10)[-1] <= 40
+
+
+def test_brightness_is_what_the_decoder_gives_without_its_padding(tmp_path: Path) -> None:
+    (frame, *_) = open_source(
+        "door", str(make_film(tmp_path / "a.mp4", frames=2, size=(174, 98)))
+    ).frames()
+    luma = frame.picture.luma()
+    assert luma.shape == (98, 174)
+    grey = frame.image().mean(axis=2)
+    # 16 to 235 stands for black to white.
+    assert np.abs((luma - 16.0) * 255 / 219 - grey).max() < 6
