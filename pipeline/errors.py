@@ -5,6 +5,7 @@
     ├── SourceError            a camera; carries a `cause` the camera's state shows
     │   ├── SourceUnreachable  no host, no route, no answer in time
     │   ├── SourceRefused      the camera wants another user name or password
+    │   │   └── SourceUntrusted    or is not the one that the account was meant for
     │   ├── SourceNotFound     the camera or disk has no such stream
     │   ├── SourceUnreadable   what answers there is not video
     │   └── SourceStalled      it answered once and now sends nothing
@@ -58,6 +59,10 @@ class SourceRefused(SourceError):
     """The camera refuses the account."""
 
     cause: ClassVar[str] = "refused"
+
+
+class SourceUntrusted(SourceRefused):
+    """What answers cannot be trusted with the account: its certificate, or another host."""
 
 
 class SourceNotFound(SourceError):

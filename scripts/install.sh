@@ -19,7 +19,7 @@ case $what in
 core) needed_mb=2500; packages="libgl1 libglib2.0-0 libxcb1 ca-certificates" ;;
 vlm) needed_mb=9000; packages="libgl1 libglib2.0-0 libxcb1 ca-certificates" ;;
 test) needed_mb=9000; packages="libgl1 libglib2.0-0 libxcb1 ca-certificates git iproute2 procps \
-chromium fonts-dejavu-core \
+chromium fonts-dejavu-core openssl python3-gi gir1.2-gst-rtsp-server-1.0 glib-networking \
 gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad" ;;
 *) fail "there is nothing called $what to install; choose core, vlm or test." ;;
 esac

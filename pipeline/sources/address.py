@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import SourceNotFound
 from pipeline.redact import redact
 
 _SCHEME = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://(?P<rest>.*)$", re.DOTALL)
-_WEBCAM = re.compile(r"^webcam:(\d{1,3})$")
+_WEBCAM = "webcam:"
+_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 
 class Kind(Enum):
@@ -36,8 +40,8 @@ def kind_of(camera: str, address: str) -> Kind:
     Raises:
         SourceNotFound: it is of no kind that can be opened.
     """
-    if address.startswith("webcam:"):
-        webcam_number(camera, address)
+    if address.startswith(_WEBCAM):
+        webcam_name(camera, address)
         return Kind.WEBCAM
     match = _SCHEME.match(address)
     if match is None:
@@ -46,28 +50,38 @@ def kind_of(camera: str, address: str) -> Kind:
     if kind is None:
         raise SourceNotFound(
             f"Camera {camera}: {shown(address)} cannot be opened; write an rtsp://, rtsps://, "
-            "http:// or https:// address, the path of a file, or webcam:N."
+            "http:// or https:// address, the path of a film or of a folder of films, webcam:N or "
+            "webcam:NAME."
         )
     return kind
 
 
-def webcam_number(camera: str, address: str) -> int:
-    """N of `webcam:N`.
+def webcam_name(camera: str, address: str) -> str:
+    """NAME or N of `webcam:NAME`.
 
     Raises:
-        SourceNotFound: there is no number.
+        SourceNotFound: there is none.
     """
-    match = _WEBCAM.match(address)
-    if match is None:
+    name = address.removeprefix(_WEBCAM).strip()
+    if not name:
         raise SourceNotFound(
-            f"Camera {camera}: {address!r} names no webcam; write webcam:0 for the first one."
+            f"Camera {camera}: {address!r} names no webcam; write webcam:0 for the first one, or "
+            "webcam: and a part of its name."
         )
-    return int(match[1])
+    return name
 
 
 def file_path(address: str) -> str:
-    """The path of a file's address, which may begin with file://."""
+    """The path of a film's or a folder's address, which may begin with file://."""
     return address.removeprefix("file://")
+
+
+def is_folder(address: str) -> bool:
+    """Whether a file's address is that of a folder."""
+    try:
+        return Path(file_path(address)).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def shown(address: str) -> str:
@@ -81,3 +95,33 @@ def shown(address: str) -> str:
         return address
     place, mark, query = match["rest"].partition("?")
     return redact(f"{match['scheme']}://{place.rpartition('@')[2]}{mark}{query}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a network camera is, and with which account it is asked."""
+
+    scheme: str
+    host: str
+    port: int
+    account: tuple[str, str] | None = field(repr=False)
+    """User name and password."""
+
+    @property
+    def encrypted(self) -> bool:
+        return self.scheme in ("rtsps", "https")
+
+
+def place_of(address: str) -> Place | None:
+    """The place that an address names, read as FFmpeg reads it; None where it names no host."""
+    try:
+        parts = urlsplit(address)
+        scheme, host = parts.scheme.lower(), parts.hostname
+        port = parts.port or _PORTS[scheme]
+    except (ValueError, KeyError):
+        return None
+    if not host:
+        return None
+    user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
+    account = (unquote(user), unquote(password)) if user or colon else None
+    return Place(scheme, host, port, account)

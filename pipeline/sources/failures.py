@@ -7,6 +7,7 @@ the context of what they raise leads back to PyAV's error.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.errors import (
@@ -16,6 +17,7 @@ from pipeline.errors import (
     SourceStalled,
     SourceUnreachable,
     SourceUnreadable,
+    SourceUntrusted,
 )
 from pipeline.sources.address import Kind
 
@@ -38,14 +40,9 @@ def opening_failure(
     if kind is Kind.FILE:
         return _film_failure(error, name, shown)
     if isinstance(error, e.TimeoutError | e.ExitError) or _over(elapsed_s, timeout_s):
-        return SourceUnreachable(
-            f"{name}: nothing answers at {shown} within {timeout_s:g} s; "
-            "check the address and the network."
-        )
+        return no_answer(camera, shown, timeout_s)
     if isinstance(error, e.HTTPUnauthorizedError | e.HTTPForbiddenError):
-        return SourceRefused(
-            f"{name}: {shown} refuses the account; check the user name and the password."
-        )
+        return refused_account(camera, shown)
     if isinstance(error, e.HTTPNotFoundError):
         return SourceNotFound(f"{name}: there is no {shown}; check the path of the address.")
     if isinstance(error, e.HTTPError | e.HTTPClientError):
@@ -63,6 +60,35 @@ def opening_failure(
     return SourceUnreachable(
         f"{name}: {shown} cannot be reached ({error.strerror or 'no reason given'}); "
         "check the address and the network."
+    )
+
+
+def no_answer(camera: str, shown: str, timeout_s: float) -> SourceUnreachable:
+    return SourceUnreachable(
+        f"Camera {camera}: nothing answers at {shown} within {timeout_s:g} s; "
+        "check the address and the network."
+    )
+
+
+def refused_account(camera: str, shown: str) -> SourceRefused:
+    return SourceRefused(
+        f"Camera {camera}: {shown} refuses the account; check the user name and the password."
+    )
+
+
+def certificate_failure(camera: str, shown: str, why: str) -> SourceUntrusted:
+    """`why` is what the TLS library says, in a few words."""
+    why = why.rstrip(".").replace("'", "") or "no reason given"
+    return SourceUntrusted(
+        f"Camera {camera}: the certificate of {shown} is not trusted ({why}); name the file of the "
+        "certificate that signs it in tls_ca, or write verify_tls: false."
+    )
+
+
+def unverifiable(camera: str, shown: str) -> SourceUntrusted:
+    return SourceUntrusted(
+        f"Camera {camera}: {shown} is a playlist, or of a rare format, whose parts cannot be "
+        "verified; write verify_tls: false, or another address of the camera."
     )
 
 
@@ -89,12 +115,13 @@ def reading_failure(
     elapsed_s: float,
     *,
     live: bool,
+    udp: bool = False,
 ) -> SourceError:
     """Why a stream that was open broke, `elapsed_s` seconds after its last packet."""
     import av.error as e
 
     if isinstance(error, e.TimeoutError | e.ExitError) or _over(elapsed_s, timeout_s):
-        return stalled(camera, shown, timeout_s)
+        return stalled(camera, shown, timeout_s, udp=udp)
     if not live:
         return SourceUnreadable(
             f"Camera {camera}: {shown} cannot be read on ({error.strerror or 'damaged'})."
@@ -104,8 +131,23 @@ def reading_failure(
     )
 
 
-def stalled(camera: str, shown: str, timeout_s: float) -> SourceStalled:
+def no_picture(camera: str, shown: str, dropped: Mapping[str, int]) -> SourceUnreadable:
+    """Why a film that could be opened gave no picture at all; `dropped` is what it left out."""
+    if dropped.get("encrypted"):
+        return SourceUnreadable(f"Camera {camera}: {shown} is encrypted; name a copy that is not.")
+    if dropped.get("corrupt"):
+        return SourceUnreadable(
+            f"Camera {camera}: {shown} is damaged, none of its pictures is whole; "
+            "name another copy."
+        )
+    return SourceUnreadable(f"Camera {camera}: {shown} holds no picture that can be decoded.")
+
+
+def stalled(camera: str, shown: str, timeout_s: float, *, udp: bool = False) -> SourceStalled:
+    remedy = "restart the camera if it stays so"
+    if udp:
+        remedy = "something may hold UDP back: try transport: tcp"
     return SourceStalled(
         f"Camera {camera}: {shown} is connected but has sent no picture for {timeout_s:g} s; "
-        "restart the camera if it stays so."
+        f"{remedy}."
     )

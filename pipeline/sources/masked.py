@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.masking import Masks
@@ -16,7 +16,12 @@ class MaskedSource:
 
     def __init__(self, source: OpenedSource, masks: Masks) -> None:
         self.live, self.codec, self.rate = source.live, source.codec, source.rate
+        self.decoder = source.decoder
         self._source, self._masks = source, masks
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._source.notes
 
     @property
     def dropped(self) -> Mapping[str, int]:

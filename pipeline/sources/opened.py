@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pipeline.protocols import Source
@@ -15,6 +15,13 @@ class OpenedSource(Source, Protocol):
     """The codec as FFmpeg calls it, such as h264."""
     rate: float | None
     """Frames per second as the stream claims them; None where it claims nothing."""
+    decoder: str
+    """What decodes: FFmpeg's name of a hardware device, or `software`."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences about what was wanted and could not be had, such as a hardware decoder."""
+        ...
 
     @property
     def dropped(self) -> Mapping[str, int]:

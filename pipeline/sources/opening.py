@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.masking import Masks
 from pipeline.protocols import PacketSink
-from pipeline.sources.address import Kind, kind_of
+from pipeline.sources.address import Kind, is_folder, kind_of
 from pipeline.sources.masked import MaskedSource
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.options import SourceOptions
@@ -21,7 +21,8 @@ def open_source(
     clock: Clock | None = None,
     packets: PacketSink | None = None,
 ) -> OpenedSource:
-    """Open a camera's address: rtsp(s)://, http(s)://, the path of a film, or webcam:N.
+    """Open a camera's address: rtsp(s)://, http(s)://, the path of a film or of a folder of films,
+    or webcam:N or webcam:NAME.
 
     `camera` is what error messages and frames call it. Opening takes at most about twice
     `open_timeout_s`; a live stream that sends no picture for `read_timeout_s` is found stalled
@@ -44,11 +45,16 @@ def _open(
     clock: Clock,
     packets: PacketSink | None,
 ) -> OpenedSource:
-    if kind_of(camera, address) is Kind.WEBCAM:
+    kind = kind_of(camera, address)
+    if kind is Kind.WEBCAM:
         from pipeline.sources.webcam import open_webcam
 
         return open_webcam(camera, address, options=options, clock=clock, packets=packets)
-    from pipeline.sources.stream import open_stream
+    if kind is Kind.FILE and is_folder(address):
+        from pipeline.sources.folder import open_folder
+
+        return open_folder(camera, address, options=options, clock=clock, packets=packets)
+    from pipeline.sources.ffmpeg import open_stream
 
     return open_stream(
         camera,

@@ -38,6 +38,30 @@ def _converter() -> VideoReformatter:
     return _converters.converter
 
 
+class Damage:
+    """Follows how far a damaged keyframe reaches: each picture up to the next whole keyframe is
+    made from it, though the decoder calls only the keyframe corrupt.
+
+    A damaged picture between keyframes counts for itself alone: where packets are lost now and
+    then, all else would leave no picture for seconds.
+    """
+
+    HEALED_AFTER = 300
+    """Pictures after which a stream that has no further keyframe, but renews its pictures piece by
+    piece, is whole again."""
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def reaches(self, *, corrupt: bool, keyframe: bool) -> bool:
+        """Whether the next picture is damaged."""
+        if keyframe:
+            self._left = self.HEALED_AFTER if corrupt else 0
+        else:
+            self._left = max(self._left - 1, 0)
+        return corrupt or self._left > 0
+
+
 class DecodedPicture:
     """A frame of PyAV's; any thread may convert it.
 

@@ -1,4 +1,4 @@
-"""Network cameras and films through PyAV."""
+"""Frames of an opened network camera or film."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from pipeline.encoded import describe
-from pipeline.errors import SourceError, SourceNotFound, SourceUnreadable
+from pipeline.errors import SourceError
 from pipeline.protocols import PacketSink
-from pipeline.sources.address import Kind, file_path, kind_of, shown
-from pipeline.sources.failures import opening_failure, reading_failure, stalled
+from pipeline.sources.address import Kind
+from pipeline.sources.decoders import Decoder
+from pipeline.sources.failures import no_picture, reading_failure, stalled
 from pipeline.sources.options import SourceOptions
-from pipeline.sources.pictures import DecodedPicture
-from pipeline.sources.reports import taken
-from pipeline.sources.timing import Clock, Stamp, Timeline
+from pipeline.sources.pacing import Pacing
+from pipeline.sources.pictures import Damage, DecodedPicture
+from pipeline.sources.tap import Tap, sent_at
+from pipeline.sources.timing import Clock, Timeline
 from pipeline.sources.undecoded import undecoded
-from pipeline.types import EncodedPacket, EncodedStream, Frame
+from pipeline.types import Frame
 
 if TYPE_CHECKING:
     from av import FFmpegError, Packet, VideoFrame
@@ -28,120 +29,23 @@ if TYPE_CHECKING:
 
     from pipeline.sources.observing import Observer
 
-# What each kind may open while it is read. A playlist or a session description names further
-# addresses: a camera's may not lead to this machine's files, nor a film's to the network.
-_PROTOCOLS = {
-    Kind.RTSP: "rtsp,rtp,tcp,tls",
-    Kind.HTTP: "http,https,httpproxy,tcp,tls,crypto",
-    Kind.FILE: "file",
-}
-# FFmpeg takes plain text for the picture of an old terminal
-_TEXT_CODECS = frozenset({"ansi", "bintext", "idf", "xbin"})
+_UNTIMED = frozenset({"mjpeg", "mpjpeg"})
+"""Formats of bare pictures, of which FFmpeg makes the times up."""
+_FINE = Fraction(1, 90_000)
 _MAX_RATE = 480.0
 """Frames per second; a claimed rate above it is a time base in disguise."""
-
-
-def open_stream(
-    camera: str,
-    address: str,
-    *,
-    options: SourceOptions,
-    clock: Clock,
-    packets: PacketSink | None = None,
-) -> StreamSource:
-    """Open a network camera or a film; `packets` gets what it sends before it is decoded.
-
-    Raises:
-        SourceError: it cannot be opened; the subclass says why.
-    """
-    import av
-
-    kind = kind_of(camera, address)
-    name = shown(address)
-    target = _checked_file(camera, address) if kind is Kind.FILE else address
-    open_timeout_s, read_timeout_s = options.open_timeout_s, options.read_timeout_s
-    container: InputContainer | None = None
-    began = time.monotonic()
-    try:
-        container = av.open(
-            target,
-            options=_options(kind, options),
-            timeout=(open_timeout_s, read_timeout_s),
-            metadata_errors="replace",
-        )
-        stream = _video(container)
-        if stream is not None:
-            tap = None if packets is None else _Tap(packets)
-            return StreamSource(
-                camera,
-                name,
-                kind,
-                container,
-                stream,
-                read_timeout_s,
-                clock,
-                tap,
-                decode=options.decode,
-            )
-        failure: SourceError = SourceUnreadable(
-            f"Camera {camera}: {name} holds no video that can be decoded."
-        )
-    except (av.FFmpegError, UnicodeError, ValueError) as error:
-        elapsed_s = time.monotonic() - began
-        failure = opening_failure(error, camera, name, kind, open_timeout_s, elapsed_s)
-    if container is not None:
-        container.close()
-    # raised out here so that the failure's context does not hold PyAV's error and its address
-    raise failure
-
-
-def _checked_file(camera: str, address: str) -> str:
-    path = Path(file_path(address)).expanduser()
-    try:
-        if not path.exists():
-            raise SourceNotFound(f"Camera {camera}: there is no file {path}; check the path.")
-        if not path.is_file():  # a folder; or a pipe, whose opening nothing bounds
-            raise SourceUnreadable(f"Camera {camera}: {path} is not a file; name a video file.")
-        if path.stat().st_size == 0:
-            raise SourceUnreadable(f"Camera {camera}: {path} is empty; name a video file.")
-    except (OSError, ValueError):
-        raise SourceNotFound(f"Camera {camera}: {path} cannot be opened; check the path.") from None
-    # without the prefix FFmpeg would take concat:a|b or pipe:0 for one of its protocols
-    return f"file:{path}"
-
-
-def _options(kind: Kind, options: SourceOptions) -> dict[str, str]:
-    """As FFmpeg calls them."""
-    ffmpeg = {"protocol_whitelist": _PROTOCOLS[kind]}
-    if kind is Kind.FILE:
-        return ffmpeg
-    ffmpeg["timeout"] = str(round(options.open_timeout_s * 1_000_000))
-    # half a second of stream is enough to know it; by default FFmpeg looks for about two
-    ffmpeg |= {"analyzeduration": "500000", "fpsprobesize": "0"}
-    if kind is Kind.RTSP:
-        ffmpeg |= {"rtsp_transport": "tcp", "allowed_media_types": "video"}
-    return ffmpeg
-
-
-def _video(container: InputContainer) -> VideoStream | None:
-    from av.stream import Disposition
-
-    for stream in container.streams.video:
-        decoder = stream.codec_context
-        # a cover picture makes no film of a song
-        if decoder is None or Disposition.attached_pic in stream.disposition:
-            continue
-        if decoder.name not in _TEXT_CODECS:
-            return stream
-    return None
 
 
 class StreamSource:
     """One opened stream. `live` is true for RTSP, and for HTTP without a known duration.
 
-    Damaged pictures (`is_corrupt`: the decoder has filled gaps by guessing) are not handed over
-    but counted in `dropped` as `corrupt`, and packets that the decoder refuses as `undecodable`:
-    a smear over half of the picture is a good likeness of many things.
+    Pictures that come without times (MJPEG) get that of their arrival. A live playlist (HLS), which
+    brings seconds of video at once, is handed over at its own pace.
+
+    Damaged pictures (`is_corrupt`: the decoder has filled gaps by guessing) and what is made from a
+    damaged keyframe are not handed over but counted in `dropped` as `corrupt`, and packets that the
+    decoder refuses as `undecodable`: a smear over half of the picture is a good likeness of many
+    things.
     """
 
     def __init__(
@@ -151,24 +55,34 @@ class StreamSource:
         kind: Kind,
         container: InputContainer,
         stream: VideoStream,
-        read_timeout_s: float,
+        options: SourceOptions,
         clock: Clock,
-        tap: _Tap | None = None,
-        *,
-        decode: bool = True,
+        decoder: Decoder | None = None,
+        packets: PacketSink | None = None,
     ) -> None:
+        decoder = decoder or Decoder()
         self.live = kind is Kind.RTSP or (kind is Kind.HTTP and not container.duration)
         self.codec: str = stream.codec_context.codec.canonical_name
         self.rate = _claimed_rate(stream)
+        self.decoder = decoder.name
+        self.notes: tuple[str, ...] = () if decoder.note is None else (decoder.note,)
         self.dropped: Counter[str] = Counter()
         self._camera = camera
         self._name = name
         self._container = container
         self._stream = stream
-        self._read_timeout_s = read_timeout_s
+        self._read_timeout_s = options.read_timeout_s
+        self._udp = kind is Kind.RTSP and options.transport == "udp"
         self._clock = clock
-        self._tap = tap
-        self._decodes = decode
+        self._tap = None if packets is None else Tap(packets)
+        self._pacing = Pacing() if self.live and container.format.name == "hls" else None
+        self._untimed = self.live and container.format.name in _UNTIMED
+        if self._untimed:
+            # FFmpeg counts them as 25 a second, in steps that hold no other rate
+            self.rate, stream.time_base = None, _FINE
+        self._damage = Damage()
+        self._opened = clock.monotonic()
+        self._decodes = options.decode
         self._stop = threading.Event()
         self._in_use = threading.Lock()
         self.observer: Observer | None = None
@@ -219,7 +133,7 @@ class StreamSource:
         for packet in self._packets():
             arrival = self._clock.monotonic()
             if packet is not None and packet.size:
-                sent = _sent(timeline, packet, arrival)
+                sent = sent_at(timeline, packet, arrival)
                 if self._tap is not None:
                     self._tap.take(self._stream, packet, sent)
                 if not self._decodes:
@@ -246,11 +160,9 @@ class StreamSource:
                 index += 1
             # packets may come without ever making a picture, which no timeout of FFmpeg's sees
             if self.live and arrival - newest > self._read_timeout_s:
-                raise stalled(self._camera, self._name, self._read_timeout_s)
+                raise stalled(self._camera, self._name, self._read_timeout_s, udp=self._udp)
         if index == 0 and not self._stop.is_set() and not self.live:
-            raise SourceUnreadable(
-                f"Camera {self._camera}: {self._name} holds no picture that can be decoded."
-            )
+            raise no_picture(self._camera, self._name, self.dropped)
 
     def _seconds(self, frame: VideoFrame) -> float | None:
         """The presentation time; not `frame.time`, which is no number after a flush."""
@@ -278,77 +190,56 @@ class StreamSource:
             else:
                 if packet is None:
                     return
+                late = time.monotonic() - began >= self._read_timeout_s
+                self._set_time(packet)
                 yield packet
-                continue
+                if not (self.live and late):
+                    continue
+                # It did not come just now: when the time is over FFmpeg gives up waiting for what
+                # follows the last picture, hands that over, and would wait as long once more.
+                failure = stalled(self._camera, self._name, self._read_timeout_s, udp=self._udp)
             if not self.live:
                 yield None
             raise failure
 
+    def _set_time(self, packet: Packet[VideoStream]) -> None:
+        """Make sure that a packet has a time, and is not handed on long before it."""
+        now = self._clock.monotonic()
+        if self._untimed and packet.size:
+            packet.pts = packet.dts = round((now - self._opened) / _FINE)
+            packet.time_base, packet.duration = _FINE, 0
+        elif self._pacing is not None and packet.dts is not None and packet.time_base:
+            wait_s = self._pacing.wait_s(float(packet.dts * packet.time_base), now)
+            self._stop.wait(wait_s)
+
     def _failure(self, error: FFmpegError, elapsed_s: float) -> SourceError:
         return reading_failure(
-            error, self._camera, self._name, self._read_timeout_s, elapsed_s, live=self.live
+            error,
+            self._camera,
+            self._name,
+            self._read_timeout_s,
+            elapsed_s,
+            live=self.live,
+            udp=self._udp,
         )
 
     def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[VideoFrame]:
         import av
 
+        if packet is not None and packet.has_sidedata("encryption_info"):
+            # some decoders make noise of it
+            self.dropped["encrypted"] += 1
+            return
         try:
             decoded = packet.decode() if packet is not None else self._stream.decode(None)
         except av.FFmpegError:
             self.dropped["undecodable"] += 1
             return
         for frame in decoded:
-            if frame.is_corrupt:
+            if self._damage.reaches(corrupt=frame.is_corrupt, keyframe=frame.key_frame):
                 self.dropped["corrupt"] += 1
             else:
                 yield frame
-
-
-class _Tap:
-    """Hands on what a stream sends, as values that outlive it."""
-
-    def __init__(self, sink: PacketSink) -> None:
-        self._sink = sink
-        self._described: tuple[Any, ...] | None = None
-        self._stream: EncodedStream | None = None
-
-    def take(self, stream: VideoStream, packet: Packet[VideoStream], stamp: Stamp) -> None:
-        seconds = _seconds(packet, packet.dts if packet.pts is None else packet.pts)
-        time_base = packet.time_base or stream.time_base
-        # Where the stream's times are moved, so are those that a file is written with.
-        moved = 0 if seconds is None or not time_base else round((stamp.pts - seconds) / time_base)
-        self._sink.take(
-            self._describe(stream),
-            EncodedPacket(
-                data=bytes(packet),
-                pts=None if packet.pts is None else packet.pts + moved,
-                dts=None if packet.dts is None else packet.dts + moved,
-                duration=packet.duration or None,
-                keyframe=packet.is_keyframe,
-                time=stamp.pts,
-                captured_at=stamp.captured_at,
-                monotonic=stamp.monotonic,
-                discontinuity=stamp.discontinuity,
-            ),
-        )
-
-    def _describe(self, stream: VideoStream) -> EncodedStream:
-        context = stream.codec_context
-        now = (context.width, context.height, context.extradata)
-        if self._stream is None or now != self._described:
-            self._stream, self._described = describe(stream), now
-        return self._stream
-
-
-def _sent(timeline: Timeline, packet: Packet[VideoStream], arrival: float) -> Stamp:
-    """The times of a packet."""
-    pts = _seconds(packet, packet.dts if packet.pts is None else packet.pts)
-    return timeline.sent(pts, arrival, dts=_seconds(packet, packet.dts), taken=taken(packet))
-
-
-def _seconds(packet: Packet[VideoStream], ticks: int | None) -> float | None:
-    time_base = packet.time_base or packet.stream.time_base
-    return None if ticks is None or not time_base else float(ticks * time_base)
 
 
 def _claimed_rate(stream: VideoStream) -> float | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import SourceNotFound, SourceStalled, SourceUnreadable
+from pipeline.errors import SourceStalled, SourceUnreadable
 from pipeline.masking import Masks
 from pipeline.protocols import PacketSink
-from pipeline.sources.address import webcam_number
+from pipeline.sources.address import webcam_name
+from pipeline.sources.decoders import SOFTWARE
+from pipeline.sources.devices import find_webcam
 from pipeline.sources.encoder import Encoder
 from pipeline.sources.options import SourceOptions
 from pipeline.sources.pictures import ArrayPicture
@@ -30,20 +31,14 @@ def open_webcam(
     clock: Clock,
     packets: PacketSink | None = None,
 ) -> WebcamSource:
-    """Open `webcam:N`, the device /dev/videoN.
+    """Open `webcam:N`, the device /dev/videoN, or `webcam:NAME`.
 
     Raises:
-        SourceNotFound: there is no such device.
+        SourceNotFound: there is no such device, or several of the name.
         SourceUnreadable: it is there but gives no video.
     """
-    number = webcam_number(camera, address)
-    device = Path(f"/dev/video{number}")
-    if not device.exists():
-        present = sorted(Path("/dev").glob("video[0-9]*"))
-        seen = ", ".join(f"webcam:{p.name.removeprefix('video')}" for p in present) or "none"
-        raise SourceNotFound(
-            f"Camera {camera}: there is no {address} ({device}); plugged in: {seen}."
-        )
+    number = find_webcam(camera, webcam_name(camera, address)).number
+    device = f"/dev/video{number}"
     import cv2
 
     capture = cv2.VideoCapture(number, cv2.CAP_V4L2)
@@ -60,6 +55,8 @@ class WebcamSource:
     """An opened webcam. OpenCV waits at most 10 s for a picture (its select on the device)."""
 
     live = True
+    decoder = SOFTWARE
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,

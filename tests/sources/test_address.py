@@ -19,13 +19,14 @@ from pipeline.sources import Kind, kind_of, shown
         ("/films/a:b.mp4", Kind.FILE),
         ("file:///films/a.mp4", Kind.FILE),
         ("webcam:0", Kind.WEBCAM),
+        ("webcam:HD Pro Webcam", Kind.WEBCAM),
     ],
 )
 def test_an_address_is_of_a_kind(address: str, kind: Kind) -> None:
     assert kind_of("door", address) is kind
 
 
-@pytest.mark.parametrize("address", ["ftp://u:hunter2@h/x", "webcam:", "webcam:one", "rtmp://h/x"])
+@pytest.mark.parametrize("address", ["ftp://u:hunter2@h/x", "webcam:", "webcam: ", "rtmp://h/x"])
 def test_an_address_of_no_kind_is_told_in_a_sentence(address: str) -> None:
     with pytest.raises(SourceNotFound, match=r"^Camera door: .*write .*\.$") as caught:
         kind_of("door", address)
