@@ -8,12 +8,13 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import network_guard
 import pytest
+import secrecy
 
 TESTS = Path(__file__).resolve().parent
 _notes = Path(tempfile.mkdtemp(prefix="vigil-test-")) / "connections"
@@ -37,6 +38,27 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def _nothing_leaves_this_machine() -> Iterator[None]:
     yield
     assert not _notes.exists(), f"outbound connections were tried:\n{_notes.read_text()}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_file_holds_a_password(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    yield
+    leaking = secrecy.leaking_files(tmp_path_factory.getbasetemp())
+    assert not leaking, "passwords stand in files:\n" + "\n".join(leaking)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test whose log or output holds a password has failed."""
+    report = yield
+    told = "".join(content for _, content in report.sections)
+    words = secrecy.leaks(told.encode())
+    if words and report.passed:
+        report.outcome = "failed"
+        report.longrepr = f"passwords stand in what was logged or printed: {', '.join(words)}"
+    return report
 
 
 @pytest.fixture(scope="session")

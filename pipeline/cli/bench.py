@@ -62,6 +62,38 @@ def faults(
     typer.echo(table(measured) if markdown else json.dumps(measured, indent=2))
 
 
+@bench.command()
+def reconnects(
+    times: Annotated[int, typer.Option(min=1, help="Break the connection so often.")] = 200,
+) -> None:
+    """What many reconnections leave behind: threads, open files, memory."""
+    from pipeline.bench.reconnects import measure_reconnects
+
+    typer.echo(json.dumps(measure_reconnects(times), indent=2))
+
+
+@bench.command()
+def cameras(
+    count: Annotated[int, typer.Option("--cameras", min=2, help="So many cameras.")] = 8,
+    width: Annotated[int, typer.Option(min=64, help="Of their pictures, in pixels.")] = 1280,
+    height: Annotated[int, typer.Option(min=64, help="Of their pictures, in pixels.")] = 720,
+    rate: Annotated[int, typer.Option(min=1, help="Pictures a second.")] = 15,
+    seconds: Annotated[float, typer.Option(min=5, help="Watch for so long.")] = 60.0,
+    fault: Annotated[str, typer.Option(help="Of one of them; `none` for none.")] = "stall",
+) -> None:
+    """How many of the pictures that cameras send arrive, while one of them is faulty."""
+    from pipeline.bench.cameras import measure_cameras
+
+    measured = measure_cameras(
+        cameras=count,
+        size=(width, height),
+        rate=rate,
+        seconds=seconds,
+        fault=None if fault == "none" else fault,
+    )
+    typer.echo(json.dumps(measured, indent=2))
+
+
 def _film() -> Path:
     from pipeline.cli.cameras import cache_folder
     from pipeline.simulate.film import demo_film
