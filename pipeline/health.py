@@ -125,6 +125,8 @@ class CameraStatus(Wire):
     """How often its pictures did not go on from those before: connections, and jumps in time."""
     changes: Mapping[str, int] = {}
     """State -> how often it was entered."""
+    notes: tuple[str, ...] = ()
+    """What people should know of how it is read, such as why its hardware decoder is not used."""
     recording: str | None = None
     """Why no video is kept, a sentence; None while it is, and where none is wanted."""
 

@@ -87,7 +87,7 @@ def measure_faults(*, limit_s: float, hold_s: float, only: Sequence[str] = ()) -
         VigilError: the cameras do not come up.
         ConfigError: there is no such fault.
     """
-    kinds = [Fault.parse(_written(FaultKind(name))).kind for name in only] or [
+    kinds = [Fault.parse(name).kind for name in only] or [
         kind for kind in FaultKind if kind not in LEFT_OUT
     ]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

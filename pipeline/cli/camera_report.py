@@ -121,6 +121,7 @@ def rows(found: Measurement, settings: Settings) -> list[tuple[str, str]]:
         ("conversion", _conversion(found, settings)),
         ("clock", _clock(found)),
         ("picture", _picture(found)),
+        *(("note", note) for note in found.notes),
     ]
     return [(name, value) for name, value in told if value is not None]
 

@@ -163,6 +163,8 @@ class Measurement:
     cost: Cost | None
     clock: CameraClock | None
     look: Look
+    notes: tuple[str, ...] = ()
+    """What people should know of how it is read, such as why its hardware decoder is not used."""
 
     @property
     def sentence(self) -> str:

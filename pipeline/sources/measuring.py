@@ -119,6 +119,7 @@ def measure(
         cost=None if cost is None else _cost(cost, rate, looks_per_s),
         clock=_clock(kind, address, arrivals) if source.live else None,
         look=_look(observed, live=source.live),
+        notes=tuple(source.notes),
     )
 
 

@@ -111,6 +111,12 @@ class Reconnecting:
         return self._live
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know of how it is read now, in sentences."""
+        source = self._source
+        return () if source is None else tuple(source.notes)
+
+    @property
     def dropped(self) -> Mapping[str, int]:
         """Cause -> frames or packets not handed over, over all connections."""
         source = self._source

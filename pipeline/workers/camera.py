@@ -207,6 +207,7 @@ class CameraWatch:
             dropped=dict(dropped),
             breaks=self._counts["breaks"],
             changes=self._standing.changes,
+            notes=self._source.notes,
             recording=recording,
         )
 

@@ -82,7 +82,7 @@ def test_at_the_loops_seam_the_times_leap_and_a_discontinuity_is_seen(
     with serving({"yard": film}, folder) as urls:
         found = watch(urls["yard"], 60)
     assert [frame.index for frame in found if frame.discontinuity] == [0, 50]
-    assert found[50].pts - found[49].pts == pytest.approx(10.04)
+    assert 0 < found[50].pts - found[49].pts < 2
     assert found[50].monotonic - found[49].monotonic < 2
     assert abs(found[50].image().astype(int) - picture(0, (160, 120))).mean() < 6
 
