@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from pipeline.configfile import validate
 from pipeline.errors import VigilError
 from pipeline.health import CameraState, CameraStatus
 from pipeline.library import Pipeline
-from pipeline.simulate import SimulatedCameras, in_thread, load
+from pipeline.simulate import FaultKind, SimulatedCameras, in_thread, load
 from pipeline.types import Size
 
 FILM_S = 20
@@ -69,18 +69,15 @@ def measure_cameras(
                 _wait_until_live(pipeline, names)
                 if fault is not None:
                     bad.fault(FAULTY, fault)
-                time.sleep(QUIET_S)
-                before, sent_before, cpu = pipeline.status().cameras, good.sent, _cpu_s()
-                began = datetime.now(UTC)
-                time.sleep(seconds)
-                # Nothing more is sent: what is under way arrives.
+                before = _still(pipeline, good)
+                sent_before, cpu, began = good.sent, _cpu_s(), time.monotonic()
                 for name in healthy:
-                    good.fault(name, "stall")
-                sent = good.sent
-                lasted = (datetime.now(UTC) - began).total_seconds()
+                    good.fault(name, None)
+                time.sleep(seconds)
+                lasted = time.monotonic() - began
                 cores = (_cpu_s() - cpu) / lasted
-                time.sleep(QUIET_S)
-                after = pipeline.status().cameras
+                after = _still(pipeline, good)
+                sent = good.sent
     rows = {
         name: _row(
             sent[name].pictures - sent_before[name].pictures, before[name], after[name], lasted
@@ -114,6 +111,14 @@ def _row(sent: int, before: CameraStatus, after: CameraStatus, seconds: float) -
             if count > before.dropped.get(cause, 0)
         },
     }
+
+
+def _still(pipeline: Pipeline, server: SimulatedCameras) -> Mapping[str, CameraStatus]:
+    """How the cameras are when nothing is under way: what was sent has arrived, or never will."""
+    for name in server.sent:
+        server.fault(name, FaultKind.STALL.value)
+    time.sleep(QUIET_S)
+    return pipeline.status().cameras
 
 
 def _make_film(path: Path, size: Size, rate: int) -> None:
