@@ -28,6 +28,7 @@ Report = Callable[["Child", Message | None], None]
 pipe."""
 
 
+KILLED_S = 2.0
 SPEAK_S = 60.0
 """How long the writing thread sleeps at a time while nothing is to be said."""
 
@@ -103,10 +104,15 @@ class Child:
             return None
 
     def kill(self) -> None:
-        """End it and whatever it started, at once."""
+        """End it and whatever it started, at once.
+
+        A process that hangs in the kernel, as in a driver, ends when that lets it: it is not waited
+        for, so that the others are not kept waiting either.
+        """
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if self.wait(KILLED_S) is None:
+            logger.error("Process %d of worker %s cannot be ended.", self.pid, self.name)
 
     def remains(self) -> blackbox.Remains:
         """Where its threads are, or were when it ended; until `release`."""

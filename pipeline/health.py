@@ -77,9 +77,9 @@ def gaps(periods: Sequence[Period]) -> list[Gap]:
 
 
 def _gap(members: Sequence[Period]) -> Gap:
-    def length(period: Period) -> tuple[bool, float]:
+    def length(period: Period) -> tuple[float, bool]:
         lasted = ((period.ended or period.seen) - period.began).total_seconds()
-        return period.cause is not None, lasted
+        return lasted, period.cause is not None
 
     main = max(members, key=length)
     return Gap(

@@ -15,7 +15,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from pipeline import instance
-from pipeline.amendment import EventEnded
+from pipeline.amendment import Amendment, CameraBack, EventEnded
 from pipeline.bus.subscribe import stream_now, subscribe, subscribe_async
 from pipeline.config import Config
 from pipeline.configfile import read_config, validate
@@ -267,13 +267,18 @@ class Pipeline:
         return event.site == self.config.site and event.camera in self.config.cameras
 
     def _end_forgotten(self, store: Store) -> None:
-        """End the open events of cameras that nobody watches any more."""
+        """End what goes on of cameras that nobody watches any more."""
         watched = {key for keys in self.config.watch_groups().values() for key in keys}
         now = store.clock.now()
         for camera in store.cameras_with_open_events() - watched:
             for event in store.open_events(camera):
-                over = EventEnded(ended=max(event.updated_at, event.started), reason="restarted")
+                ended = max(event.updated_at, event.started)
+                over: Amendment = EventEnded(ended=ended, reason="restarted")
+                if event.of_camera:
+                    name = event.camera_name[:1].upper() + event.camera_name[1:]
+                    over = CameraBack(ended=ended, rule_reason=f"{name} is not watched any more.")
                 store.amend(event.id, over, now=now)
+        store.cameras.forget(watched, "It is not watched any more.")
 
     def _running(self) -> Supervisor:
         if self._supervisor is None:

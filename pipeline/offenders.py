@@ -33,15 +33,15 @@ class Offenders:
         for member in whole:
             if member in suspects:
                 self._offences[member].append(now)
-        often = [
-            member
-            for member in whole
-            if member in suspects and self._count(member, now) >= self._limit
-        ]
+        often = [member for member in whole if member in suspects and self.too_often(member, now)]
         if not often or len(whole) == 1:
             return (whole,)
         moved = often[: (len(often) + 1) // 2]
         return tuple(member for member in whole if member not in moved), tuple(moved)
+
+    def too_often(self, member: str, now: float) -> bool:
+        """Whether its offences within the window are too many."""
+        return self._count(member, now) >= self._limit
 
     def _count(self, member: str, now: float) -> int:
         offences = self._offences[member]

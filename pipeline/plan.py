@@ -70,9 +70,13 @@ class _Watches:
             return Order(name=name, config=self._config, options=options)
 
         def split(ending: Ending) -> Sequence[Spec]:
-            stay, *moved = self._offenders.part(cameras, ending.suspects, time.monotonic())
+            now = time.monotonic()
+            stay, *moved = self._offenders.part(cameras, ending.suspects, now)
             if not moved:
-                return []
+                # One that is alone from the start is no better than one that was moved.
+                lone = len(cameras) == 1 and policy is not WARY
+                often = lone and self._offenders.too_often(cameras[0], now)
+                return [self._spec(name, cameras, WARY)] if often else []
             alone = len(stay) == 1 and stay[0] in ending.suspects
             goes_on = self._spec(name, stay, WARY if alone else PATIENT)
             return [goes_on, *(self._moved(name, part) for part in moved)]

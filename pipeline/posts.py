@@ -81,6 +81,8 @@ class Post:
     predecessor: Ending | None = None
     """How the last process ended that was ready, until its successor has been told."""
     start_at: float | None = 0.0
+    ended_at: datetime | None = None
+    """When its last process ended."""
     restarts: Counter[Cause] = field(default_factory=Counter)
     history: Restarts = field(init=False)
     failure: str | None = None
@@ -103,7 +105,7 @@ class Post:
     def begins(self, now: float) -> None:
         """A process is started now."""
         self.heard, self.start_at, self.ending = now, None, None
-        self.failure, self.misinformed = None, False
+        self.failure, self.misinformed, self.finished = None, False, False
 
     def offspring(self, spec: Spec) -> Post:
         """One that takes over a part of what this one did."""
@@ -178,9 +180,13 @@ def _cameras(post: Post) -> Mapping[str, CameraStatus]:
     away: dict[str, Any] = {
         "state": CameraState.CONNECTING,
         "message": f"Worker {post.spec.name} is being started again.",
+        "since": post.ended_at,
+        # What is dead does nothing any more.
+        "looks_per_s": 0.0,
+        "latency_ms": None,
     }
     if post.trouble is not None:
-        away = {"state": CameraState.ERROR, "message": post.trouble}
+        away |= {"state": CameraState.ERROR, "message": post.trouble}
         unseen = {key: CameraStatus(state=CameraState.ERROR) for key in post.spec.subjects}
         told = {**unseen, **told}
     return {key: camera.model_copy(update=away) for key, camera in told.items()}

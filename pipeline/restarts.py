@@ -23,12 +23,15 @@ class Policy:
     longest_s: float = 600.0
     memory_s: float = 3600.0
     hopeless: int = 1
+    final: bool = True
+    """Whether the failure for good of such a worker is one of the whole."""
 
 
 PATIENT = Policy()
 
-WARY = Policy(quick=0, rest_s=5.0, longest_s=300.0, hopeless=6)
-"""For one that is known to crash: it must not take the others' time by being started for ever."""
+WARY = Policy(quick=0, rest_s=5.0, longest_s=300.0, hopeless=6, final=False)
+"""For one that is known to crash: it must not take the others' time by being started too often, nor
+end all the rest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline import endings
@@ -222,7 +223,7 @@ class Supervisor:
             child.kill()
         remains = child.remains()
         child.release()
-        slot.child, slot.ready = None, False
+        slot.child, slot.ready, slot.ended_at = None, False, datetime.now(UTC)
         if slot.failure is not None:
             self._fail(WorkerError(slot.spec.name, slot.failure))
         elif slot.misinformed:
@@ -250,7 +251,8 @@ class Supervisor:
             )
         else:
             trouble = f"Worker {slot.spec.name} ended{wait.often} with: {ending.last_words}"
-            if slot.spec.essential and self._all_lost(slot.spec.kind):
+            final = slot.spec.essential and slot.spec.policy.final
+            if final and self._all_lost(slot.spec.kind):
                 self._fail(WorkerError(slot.spec.name, trouble))
                 return
             slot.trouble = f"{trouble.removesuffix('.')}. It rests for {wait.delay_s:.0f} s."

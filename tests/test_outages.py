@@ -21,10 +21,17 @@ WHY = "Camera back-door: nothing answers at rtsp://192.0.2.20/stream1 within 10 
 class Camera:
     """A camera whose time is moved by hand."""
 
-    def __init__(self, open_event: Event | None = None, **health: float | None) -> None:
-        self.outages = Outages(PLACE, Health.model_validate(health), open_event=open_event)
+    def __init__(
+        self,
+        open_event: Event | None = None,
+        away: tuple[datetime, str] | None = None,
+        **health: float | None,
+    ) -> None:
         self.seconds = 0.0
         self.ahead = timedelta()
+        self.outages = Outages(
+            PLACE, Health.model_validate(health), (BEGIN, 0.0), open_event=open_event, away=away
+        )
         self.told: list[Told] = []
 
     @property
@@ -155,6 +162,61 @@ def test_a_frozen_camera_that_goes_away_stays_one_event() -> None:
         EventType.CAMERA_OFFLINE,
     ]
     assert len({event_id for event_id, _ in camera.told}) == 1
+
+
+def test_pictures_after_a_reconnection_do_not_prove_that_a_frozen_camera_is_well() -> None:
+    camera = Camera(frozen_after_s=60, offline_after_s=20)
+    camera.becomes(CameraState.LIVE)
+    camera.waits(100)
+    camera.becomes(CameraState.FROZEN)
+    camera.waits(7200)
+    camera.becomes(CameraState.CONNECTING, "It hung up.")
+    camera.waits(2)
+    camera.becomes(CameraState.LIVE)
+    camera.waits(58)
+    camera.becomes(CameraState.FROZEN)
+    camera.waits(60)
+    # Neither was it away for longer than the grace time, nor was it well in between.
+    assert [type(a) for a in camera.amendments] == [CameraLost]
+    camera.becomes(CameraState.CONNECTING, "It hung up.")
+    camera.waits(2)
+    camera.becomes(CameraState.LIVE)
+    camera.waits(61)
+    assert isinstance(camera.amendments[-1], CameraBack)
+
+
+def test_an_absence_after_being_frozen_is_told_as_its_own() -> None:
+    camera = Camera(frozen_after_s=60, offline_after_s=20)
+    camera.becomes(CameraState.LIVE)
+    camera.waits(100)
+    camera.becomes(CameraState.FROZEN)
+    camera.waits(500)
+    camera.becomes(CameraState.STALLED, WHY)
+    camera.waits(19)
+    assert len(camera.told) == 1
+    camera.waits(10)
+    assert "has been offline since 02:24: nothing answers" in camera.amendments[-1].rule_reason
+
+
+def test_a_camera_whose_process_crashes_again_and_again_is_told_of() -> None:
+    begun = BEGIN - timedelta(seconds=40)
+    camera = Camera(away=(begun, "Its worker crashed and was started again."), offline_after_s=20)
+    camera.told += camera.outages.tick(camera.at, camera.seconds)
+    (lost,) = camera.amendments
+    assert isinstance(lost, CameraLost)
+    assert lost.started == begun
+    assert lost.rule_reason == (
+        "The back door has been offline since 02:13: Its worker crashed and was started again."
+    )
+
+
+def test_an_outage_ends_with_the_film_that_the_source_turns_out_to_be() -> None:
+    camera = Camera(offline_after_s=20)
+    camera.becomes(CameraState.UNREACHABLE, WHY)
+    camera.waits(30)
+    camera.becomes(CameraState.LIVE)
+    camera.becomes(CameraState.ENDED)
+    assert [type(a) for a in camera.amendments] == [CameraLost, CameraBack]
 
 
 def test_a_film_that_has_ended_is_not_away() -> None:

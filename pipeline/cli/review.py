@@ -22,6 +22,7 @@ from pipeline.types import Event
 
 NEWEST = "latest"
 SHORTEST_ID = 4
+_PAGE = 50
 
 
 @app.command()
@@ -82,6 +83,8 @@ def clip(
         found = _found(store, event)
     wanted = found.annotated_clip if annotated else found.clip
     what = "annotated clip" if annotated else "clip"
+    if found.of_camera:
+        raise StoreError(f"Event {found.id} is about the camera itself and has no clip.")
     if wanted is None:
         why = found.clip_error or "It is still being made; try again in a moment."
         raise StoreError(f"Event {found.id} has no {what}. {why}")
@@ -128,13 +131,21 @@ def data_folder(named: Path | None, config: Path | None) -> Path:
     return folder
 
 
+def _newest(store: Store) -> Event:
+    """The newest event that a clip can be of. Raises: StoreError: there is none."""
+    before: str | None = None
+    while page := store.search(_PAGE, before=before):
+        for event in page:
+            if not event.of_camera:
+                return event
+        before = page[-1].id
+    raise StoreError("There are no events yet.")
+
+
 def _found(store: Store, wanted: str) -> Event:
     """Raises: StoreError: there is no such event, or more than one."""
     if wanted == NEWEST:
-        newest = store.search(1)
-        if not newest:
-            raise StoreError("There are no events yet.")
-        return newest[0]
+        return _newest(store)
     event = store.event(wanted)
     if event is not None:
         return event

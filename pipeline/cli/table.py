@@ -20,6 +20,15 @@ from pipeline.types import Event, EventType, Severity, State
 
 SHOWN_EVENTS = 8
 _STYLE = {Severity.ALERT: "bold red", Severity.NOTICE: "yellow", Severity.INFO: "default"}
+_WORTH_A_LINE = frozenset(
+    {
+        EventType.CREATED,
+        EventType.JUDGED,
+        EventType.CAMERA_OFFLINE,
+        EventType.CAMERA_FROZEN,
+        EventType.CAMERA_ONLINE,
+    }
+)
 _JUDGED = {
     State.CONFIRMED: "the model says yes",
     State.REJECTED: "the model says no",
@@ -76,7 +85,7 @@ class Display:
                 break
         else:
             self._events.append((event.id, sentence))
-        if self._live is None and event.type in (EventType.CREATED, EventType.JUDGED):
+        if self._live is None and event.type in _WORTH_A_LINE:
             self._line(f"event: {sentence.plain}")
 
     def status(self, status: Status) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, ScalarSelect, Select, delete, func, insert, select, update
 
-from pipeline.health import CameraState, Period
+from pipeline.health import AWAY, CameraState, Gap, Period, gaps
 from pipeline.store import schema
 from pipeline.store.database import Database
 
 _TABLE = schema.camera_states
+_PAGE = 500
 
 
 class CameraStates:
@@ -58,6 +59,46 @@ class CameraStates:
             rows = connection.execute(query).all()
         return [Period.model_validate(row._asdict()) for row in rows]
 
+    def away_since(self, camera: str) -> datetime | None:
+        """Since when nobody has seen what the camera sees; None while somebody does."""
+        seen = self._seen(camera)
+        query = select(func.min(_TABLE.c.began)).where(
+            _TABLE.c.camera == camera, _TABLE.c.id > seen
+        )
+        with self._database.read() as connection:
+            began: datetime | None = connection.scalar(query)
+        return began
+
+    def _seen(self, camera: str) -> ScalarSelect[int]:
+        """The last period in which somebody did."""
+        last = select(func.coalesce(func.max(_TABLE.c.id), 0)).where(
+            _TABLE.c.camera == camera, _TABLE.c.state.not_in([state.value for state in AWAY])
+        )
+        return last.scalar_subquery()
+
+    def gaps(self, camera: str, limit: int = 20) -> list[Gap]:
+        """The gaps, the newest first, at most `limit`."""
+        found: list[Period] = []
+        before: int | None = None
+        while True:
+            page = self.periods(camera, limit=_PAGE, before=before)
+            found += page
+            known = gaps(found)
+            # The last one may have begun on the next page.
+            if len(page) < _PAGE or len(known) > limit:
+                return known[:limit]
+            before = page[-1].id
+
+    def forget(self, watched: Collection[str], cause: str) -> None:
+        """What goes on of cameras that are not `watched` any more ends where it was seen last."""
+        query = select(_TABLE.c.camera, _TABLE.c.state, _TABLE.c.seen).where(
+            _TABLE.c.ended.is_(None)
+        )
+        with self._database.write() as connection:
+            for row in connection.execute(query).all():
+                if row.camera not in watched and row.state != CameraState.STOPPED:
+                    enter(connection, row.camera, CameraState.STOPPED, cause, row.seen)
+
     def prune(self, before: datetime) -> int:
         """Remove the periods that had ended by a moment, and return their number."""
         with self._database.write() as connection:
@@ -69,9 +110,12 @@ def enter(
 ) -> None:
     """As `CameraStates.enter`, within a transaction of the caller's."""
     left = connection.execute(_open(camera)).one_or_none()
+    if left is not None and left.state == state:
+        # A camera that is away may be so for ever new reasons: the newest is kept.
+        if cause is not None and cause != left.cause:
+            connection.execute(update(_TABLE).where(_TABLE.c.id == left.id).values(cause=cause))
+        return
     if left is not None:
-        if (left.state, left.cause) == (state, cause):
-            return
         # A clock that was set back makes no period end before it began.
         at = max(at, left.began)
         connection.execute(update(_TABLE).where(_TABLE.c.id == left.id).values(ended=at, seen=at))

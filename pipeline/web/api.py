@@ -168,6 +168,8 @@ def mark(request: Request, new: NewMark) -> Mark:
     about = None if new.event_id is None else _event(site.store, new.event_id)
     if about is None and new.kind is not MarkKind.MISSED:
         raise HTTPException(422, f"A mark {new.kind.value!r} needs an event_id.")
+    if about is not None and about.of_camera:
+        raise HTTPException(422, "Marks are about what a camera saw, not about the camera itself.")
     camera = about.camera if about is not None else new.camera
     known = camera is not None and (camera in site.cameras or site.store.has_camera(camera))
     if camera is None or not known:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request
 from pydantic import AwareDatetime, BaseModel
 from starlette.responses import Response
 
-from pipeline.health import CameraState, CameraStatus, Gap, Period, gaps
+from pipeline.health import CameraState, CameraStatus, Gap, Period
 from pipeline.web.pages import templates
 from pipeline.web.site import Site
 from pipeline.web.views import cameras_view, period_views
@@ -39,10 +39,9 @@ class CameraItem(BaseModel):
 
 
 class PeriodPage(BaseModel):
-    """Periods, the newest first, with the gaps among them; `before` asks for the next page."""
+    """Periods, the newest first; `before` asks for the next page."""
 
     items: list[Period]
-    gaps: list[Gap]
     before: int | None
 
 
@@ -50,8 +49,7 @@ class PeriodPage(BaseModel):
 def cameras(request: Request) -> list[CameraItem]:
     """How the cameras are."""
     site: Site = request.app.state.site
-    statuses = site.statuses()
-    known = {} if statuses is None else statuses.cameras
+    now = datetime.now(UTC)
     return [
         CameraItem(
             key=view.key,
@@ -60,9 +58,9 @@ def cameras(request: Request) -> list[CameraItem]:
             word=view.word,
             sentence=view.sentence,
             since=view.since,
-            status=known.get(view.key),
+            status=site.status(view.key, now),
         )
-        for view in cameras_view(site, datetime.now(UTC))
+        for view in cameras_view(site, now)
     ]
 
 
@@ -74,17 +72,24 @@ def periods(request: Request, camera: Key, limit: Limit = 100, before: Before = 
     found = site.store.cameras.periods(camera, limit=limit + 1, before=before)
     more = len(found) > limit
     shown = found[:limit]
-    return PeriodPage(items=shown, gaps=gaps(shown), before=shown[-1].id if more else None)
+    return PeriodPage(items=shown, before=shown[-1].id if more else None)
+
+
+@router.get("/api/v1/cameras/{camera}/gaps")
+def camera_gaps(request: Request, camera: Key, limit: Limit = 20) -> list[Gap]:
+    """When nobody saw what the camera could see, the newest first."""
+    site: Site = request.app.state.site
+    _name(site, camera)
+    return site.store.cameras.gaps(camera, limit)
 
 
 @router.get("/cameras/{camera}", include_in_schema=False)
 def page(request: Request, camera: Key) -> Response:
     site: Site = request.app.state.site
     name = _name(site, camera)
-    statuses = site.statuses()
     now = datetime.now(UTC)
     found = site.store.cameras.periods(camera, limit=SHOWN)
-    status = None if statuses is None else statuses.cameras.get(camera)
+    status = site.status(camera, now)
     context = {
         "site": site.name,
         "cameras": cameras_view(site, now),
@@ -93,7 +98,7 @@ def page(request: Request, camera: Key) -> Response:
         "status": status,
         "live": status is not None and status.state is CameraState.LIVE,
         "message": None if status is None else plain_cause(status.message, camera),
-        "gaps": period_views(gaps(found)[:GAPS], site.tz, now),
+        "gaps": period_views(site.store.cameras.gaps(camera, GAPS), site.tz, now),
         "periods": period_views(found, site.tz, now),
         "tz": site.tz,
         "sequence": site.store.outbox.newest(),

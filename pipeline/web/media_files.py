@@ -87,6 +87,8 @@ def _key(event: Event, role: str) -> str | None:
 
 
 def _missing(event: Event, role: str) -> str:
+    if event.of_camera:
+        return "The event is about the camera itself and has nothing of this kind."
     if role in ("clip", "annotated"):
         text = clip_text(event, event.clip is not None, datetime.now(UTC)) or "it is being drawn"
         return f"{text[:1].upper()}{text[1:]}."

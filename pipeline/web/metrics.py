@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry, generate_latest
@@ -31,15 +32,16 @@ def metrics(request: Request) -> Response:
     """In the text format of Prometheus, version 0.0.4."""
     site: Site = request.app.state.site
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Cameras(site.statuses()))
+    registry.register(_Statuses(site.fresh(datetime.now(UTC))))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-class _Cameras(Collector):
-    """Statuses as metrics; none of a camera whose worker has said nothing yet."""
+class _Statuses(Collector):
+    """Statuses as metrics; none of a camera whose worker has said nothing yet, or long ago."""
 
     def __init__(self, statuses: Statuses | None) -> None:
         self._cameras = {} if statuses is None else statuses.cameras
+        self._workers = {} if statuses is None else statuses.workers
         self._problems = 0 if statuses is None else len(statuses.problems)
 
     def collect(self) -> Iterator[Metric]:
@@ -71,6 +73,16 @@ class _Cameras(Collector):
         yield self._by_cause(
             "vigil_camera_state_changes", "How often it came into a state.", "state", "changes"
         )
+
+        restarts = CounterMetricFamily(
+            "vigil_worker_restarts",
+            "Starts after an end that nobody had asked for.",
+            labels=["worker", "cause"],
+        )
+        for name, worker in self._workers.items():
+            for cause, count in sorted(worker.restarts.items()):
+                restarts.add_metric([name, cause], count)
+        yield restarts
 
     def _of_states(self) -> Metric:
         gauge = GaugeMetricFamily(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
-from pipeline.health import Statuses
+from pipeline.health import CameraStatus, Statuses
 from pipeline.media import LocalMedia
 from pipeline.store import Store
+
+STALE_S = 10.0
+"""Statuses that are older say nothing any more."""
 
 
 @dataclass(frozen=True)
@@ -22,3 +25,15 @@ class Site:
     tz: tzinfo | None
     cameras: Mapping[str, str]
     statuses: Callable[[], Statuses | None]
+
+    def status(self, camera: str, now: datetime) -> CameraStatus | None:
+        """How a camera is; None where that is not known, or was known long ago."""
+        statuses = self.fresh(now)
+        return None if statuses is None else statuses.cameras.get(camera)
+
+    def fresh(self, now: datetime) -> Statuses | None:
+        """The statuses, unless they say nothing any more."""
+        statuses = self.statuses()
+        if statuses is None or (now - statuses.at).total_seconds() > STALE_S:
+            return None
+        return statuses

@@ -9,11 +9,9 @@ from typing import Any
 
 from pipeline.health import CameraState, CameraStatus, Gap, Period, Statuses
 from pipeline.types import ClipReason, Event, EventType, Mark, MarkKind, Severity, State
-from pipeline.web.site import Site
+from pipeline.web.site import STALE_S, Site
 from pipeline.wording import duration, plain_cause
 
-STALE_S = 10.0
-"""Statuses that are older say nothing any more."""
 MAKING_S = 600.0
 """A clip that is not there so long after its event will not come by itself."""
 

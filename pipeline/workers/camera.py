@@ -98,7 +98,7 @@ class CameraWatch:
     """Watches one camera from `start` until `stop`, or until its film has ended.
 
     `report` is called from its threads and must not wait. `outage` is the event of its being away
-    that a predecessor left open.
+    that a predecessor left open, `away` since when, and why, nobody has watched it.
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class CameraWatch:
         run: str,
         recorder: Recorder,
         outage: Event | None = None,
+        away: tuple[datetime, str] | None = None,
     ) -> None:
         camera = config.cameras[key]
         self.key = key
@@ -137,7 +138,13 @@ class CameraWatch:
         place = Place(key, config.camera_name(key), config.site, config.tz())
         self._standing = Standing(
             key,
-            Outages(place, camera.health, open_event=outage),
+            Outages(
+                place,
+                camera.health,
+                (clock.now(), clock.monotonic()),
+                open_event=outage,
+                away=away,
+            ),
             report,
             live=lambda: self._source.live,
         )
@@ -245,11 +252,11 @@ class CameraWatch:
             self._slot.close()
 
     def _is_frozen(self, frame: Frame) -> bool:
-        was = self._frozen.frozen and not frame.discontinuity
         frozen = self._frozen.look(frame)
-        if frozen and not was:
+        state, _, _ = self._standing.now
+        if frozen and state is CameraState.LIVE:
             self._changed(CameraState.FROZEN, f"Camera {self.key}: it sends the same pictures.")
-        elif was and not frozen:
+        elif not frozen and state is CameraState.FROZEN:
             self._changed(CameraState.LIVE, None)
         return frozen
 

@@ -8,24 +8,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline.amendment import CameraLost
 from pipeline.health import CameraState
 from pipeline.outages import Outages, Told
 from pipeline.sources import Clock
 
+States = tuple[tuple[CameraState, str | None, datetime], ...]
+"""States that a camera went through, each with its cause and beginning."""
+
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """States that a camera went through, each with its cause and beginning, and what is told."""
+    """States that a camera went through, and what is told."""
 
     camera: str
-    states: tuple[tuple[CameraState, str | None, datetime], ...]
+    states: States
     told: tuple[Told, ...]
 
 
 class Standing:
     """Follows one camera from any thread. `report` gets what is new and must not wait.
 
-    A film's end is no outage: what is told, is told of cameras that are `live`.
+    That a camera is lost is told of those that are `live`: a film that cannot be had is no outage.
+    That vigil itself stops is not the camera's news, and told by who stops it.
     """
 
     def __init__(
@@ -44,7 +49,6 @@ class Standing:
         self._message: str | None = None
         self._since = self._clock.now()
         self._changes: Counter[str] = Counter()
-        self._outages.changed(self._state, None, self._since, self._clock.monotonic())
 
     @property
     def now(self) -> tuple[CameraState, str | None, datetime]:
@@ -67,14 +71,20 @@ class Standing:
                 self._changes[state.value] += 1
             self._state, self._message = state, message
             told = self._outages.changed(state, message, at, self._clock.monotonic())
-            self._report(News(self._camera, ((state, message, at),), self._of_live(told)))
+            states = () if state is CameraState.STOPPED else ((state, message, at),)
+            self._tell(states, told)
 
     def tick(self) -> None:
         """Time has passed; called about once a second."""
         with self._lock:
             told = self._outages.tick(self._clock.now(), self._clock.monotonic())
-            if told and self._live():
-                self._report(News(self._camera, (), tuple(told)))
+            self._tell((), told)
 
-    def _of_live(self, told: list[Told]) -> tuple[Told, ...]:
-        return tuple(told) if self._live() else ()
+    def _tell(self, states: States, told: list[Told]) -> None:
+        worth = tuple(
+            (event_id, amendment)
+            for event_id, amendment in told
+            if self._live() or not isinstance(amendment, CameraLost)
+        )
+        if states or worth:
+            self._report(News(self._camera, states, worth))

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from pipeline.amendment import EventEnded
 from pipeline.continuity import RESUME_WITHIN_S
 from pipeline.detectors import load_detector
-from pipeline.health import Cause, Heartbeat
+from pipeline.errors import StoreError
+from pipeline.health import CameraState, Cause, Heartbeat
 from pipeline.media import LocalMedia
 from pipeline.store import Store
 from pipeline.types import Event
@@ -51,7 +52,8 @@ def run(link: Link) -> None:
     with patiently(link, lambda: Store.open(config.data)) as store:
         writer = Writer(config, store, LocalMedia(config.data / "media"))
         writer.start()
-        why = _why(link.order.options.get("predecessor"))
+        predecessor = link.order.options.get("predecessor")
+        why = _why(predecessor)
         cameras = [
             CameraWatch(
                 config,
@@ -62,9 +64,15 @@ def run(link: Link) -> None:
                 link.order.options["run"],
                 link.recorder,
                 patiently(link, partial(outage_of, store, key, why)),
+                None if predecessor is None else away_of(store, key, why),
             )
             for key in keys
         ]
+        if predecessor is not None:
+            # Before anything is opened: a camera that ends this process each time is told of too.
+            for camera in cameras:
+                camera.tick()
+            writer.settle(STOP_S)
         watchdog = Watchdog({key: limits(config.cameras[key]) for key in keys})
         # From now on it is missed soon: a camera may hang this process from its first call on.
         link.ready()
@@ -78,6 +86,7 @@ def run(link: Link) -> None:
             if not camera.join(max(0.0, until - time.monotonic())):
                 logger.warning("Camera %s did not stop in time.", camera.key)
         committed = writer.finish(STOP_S)
+        _note_stop(store, cameras)
         _beat(link, cameras, writer)
         if not committed:
             logger.error("What the cameras found last could not be committed.")
@@ -171,6 +180,27 @@ def _why(predecessor: Mapping[str, Any] | None) -> str:
         Cause.SILENT: f"was held up{culprit}",
     }
     return f"Its worker {how[cause]} and was started again."
+
+
+def _note_stop(store: Store, cameras: Sequence[CameraWatch]) -> None:
+    """From here on nobody watches the cameras, other than the films that have ended."""
+    now = datetime.now(UTC)
+    try:
+        for camera in cameras:
+            if camera.status().state is not CameraState.ENDED:
+                store.cameras.enter(camera.key, CameraState.STOPPED, "Vigil was stopped.", now)
+    except StoreError as error:
+        logger.warning("%s", error)
+
+
+def away_of(store: Store, key: str, why: str) -> tuple[datetime, str] | None:
+    """Since when, and why, nobody sees what the camera sees, where that was so before this worker.
+
+    Raises:
+        StoreError: the store fails.
+    """
+    since = store.cameras.away_since(key)
+    return None if since is None else (since, why)
 
 
 def outage_of(store: Store, key: str, why: str) -> Event | None:

@@ -76,6 +76,12 @@ class Writer:
                 report.camera,
             )
 
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until all that was reported so far is committed; False if it takes longer."""
+        waiting = self._waiting
+        with waiting.all_tasks_done:
+            return waiting.all_tasks_done.wait_for(lambda: not waiting.unfinished_tasks, timeout_s)
+
     def finish(self, timeout_s: float) -> bool:
         """Commit what waits; False if the store fails or it takes longer."""
         # Wakes a pause: what waits for the disk is tried once more.
@@ -93,6 +99,7 @@ class Writer:
                 self._commit(report)
             else:
                 self._commit_news(report)
+            self._waiting.task_done()
 
     def _commit_news(self, news: News) -> None:
         try:

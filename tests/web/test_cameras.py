@@ -8,7 +8,7 @@ from conftest_web import Installation, Served
 from happenings import NOW, after, back, lost
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.health import CameraState, CameraStatus, Statuses
+from pipeline.health import CameraState, CameraStatus, Cause, Statuses, WorkerHealth
 
 WHY = "Camera back-door: <b>nothing</b> answers at rtsp://192.0.2.20/stream1 within 10 s; check it."
 
@@ -55,7 +55,7 @@ def test_periods_are_paged_and_have_their_gaps(installation: Installation, page:
     away(installation)
     first = page.get("/api/v1/cameras/back-door/periods?limit=2").json()
     assert [item["state"] for item in first["items"]] == ["live", "unreachable"]
-    (gap,) = first["gaps"]
+    (gap, _) = page.get("/api/v1/cameras/back-door/gaps").json()
     assert (gap["state"], gap["cause"]) == ("unreachable", WHY)
     assert gap["began"] == first["items"][1]["began"]
     assert gap["ended"] == first["items"][1]["ended"]
@@ -77,6 +77,9 @@ def test_a_lost_camera_is_an_event_without_a_score_or_a_clip(
     installation.store.amend("e1", back(), now=after(90))
     assert "was offline for 90 s" in page.get("/events/e1").text
     assert "Why this score" not in page.get("/events/e1").text
+    assert "data-mark-as" not in card
+    assert page.mark("real", "e1").status_code == 422
+    assert "about the camera itself" in page.get("/media/e1/clip").text
     item = page.get("/api/v1/events?rule=camera.offline").json()["items"][0]
     assert item["event"]["type"] == "camera.online"
     assert item["clip_text"] is None
@@ -96,16 +99,20 @@ def test_prometheus_reads_every_state_change_and_drop(
         recording="No video is kept.",
     )
     installation.statuses = Statuses(
-        at=datetime.now(UTC), cameras={"back-door": status}, problems=("The disk is full.",)
+        at=datetime.now(UTC),
+        cameras={"back-door": status},
+        problems=("The disk is full.",),
+        workers={"watch-cameras": WorkerHealth(ready=True, restarts={Cause.CRASHED: 2})},
     )
     answer = page.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     found = {
-        (sample.name, *sample.labels.values()): sample.value
+        (sample.name, *sorted(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
     assert found["vigil_problems",] == 1
+    assert found["vigil_worker_restarts_total", "crashed", "watch-cameras"] == 2
     assert found["vigil_camera_state", "back-door", "stalled"] == 1
     assert found["vigil_camera_state", "back-door", "live"] == 0
     assert found["vigil_camera_frames_total", "back-door"] == 1000
@@ -114,3 +121,7 @@ def test_prometheus_reads_every_state_change_and_drop(
     assert found["vigil_camera_latency_seconds", "back-door"] == 0.04
     assert found["vigil_camera_recording", "back-door"] == 0
     assert found["vigil_camera_since_timestamp_seconds", "back-door"] == after(5).timestamp()
+    # What nobody has said for long is not so any more.
+    installation.statuses = installation.statuses.model_copy(update={"at": NOW})
+    assert "back-door" not in page.get("/metrics").text
+    assert page.get("/api/v1/cameras").json()[0]["status"] is None
