@@ -62,6 +62,7 @@ def assert_whole(events: Iterable[Event]) -> None:
         assert [event.version for event in versions] == list(range(1, len(versions) + 1))
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_only_a_source_yields_one_event_for_each_visit(
     film: Path, tmp_path: Path
 ) -> None:
@@ -214,7 +215,7 @@ def test_a_dead_model_server_delays_nothing_and_leaves_events_unverified(
     "victim",
     [
         "watch-cameras",
-        "publish",
+        pytest.param("publish", marks=pytest.mark.slow),
         pytest.param("judge", marks=pytest.mark.slow),
         pytest.param("embedded", marks=pytest.mark.slow),
     ],

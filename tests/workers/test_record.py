@@ -150,7 +150,9 @@ def test_a_cameras_clip_has_its_own_packets_and_is_there_soon(
         assert any(sent[begin : begin + count] == pictures for begin in range(len(sent) - count))
 
 
-@pytest.mark.parametrize("worker", ["watch-cameras", "record"])
+@pytest.mark.parametrize(
+    "worker", ["watch-cameras", pytest.param("record", marks=pytest.mark.slow)]
+)
 def test_a_clip_is_finished_after_a_kill_in_the_middle(
     camera: str, tmp_path: Path, worker: str
 ) -> None:
