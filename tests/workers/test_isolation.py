@@ -12,14 +12,19 @@ import pytest
 from native_faults import FAULT
 from running import SMALL, until
 
-from pipeline import Pipeline
+from pipeline import Event, Pipeline
 from pipeline.health import CameraState, CameraStatus, Cause
 from pipeline.posts import WorkerStatus
 from pipeline.restarts import Policy
+from pipeline.store import Store
+from pipeline.types import EventType
 
 GROUP, ALONE = "watch-cameras", "watch-cameras/bad"
 BAD = "rtsp://127.0.0.1:9/bad"
-QUICK = {"health": {"open_timeout_s": 1, "read_timeout_s": 4}, "record": {"clips": False}}
+QUICK = {
+    "health": {"open_timeout_s": 1, "read_timeout_s": 4, "offline_after_s": 2},
+    "record": {"clips": False},
+}
 
 
 def installation(folder: Path, sources: dict[str, str]) -> Pipeline:
@@ -77,7 +82,20 @@ def test_a_repeat_offender_is_moved_away_and_disturbs_the_others_no_more(
         assert "It rests for" in bad.message
         assert {looking(p, "door"), looking(p, "gate")} == pids
         assert restarts(p, GROUP) == {cause: 2}
+        # That it is gone is told like that of any other camera, and its gap is in the store.
+        away = until(lambda: told_of(p, "bad"), seconds=30)
+        assert away.type is EventType.CAMERA_OFFLINE
+        assert "worker" in away.rule_reason
+        with Store.open(p.config.data) as store:
+            (gap,) = store.cameras.gaps("bad")
+            assert gap.ended is None
+            assert abs((gap.began - away.started).total_seconds()) < 0.1
         p.check()
+
+
+def told_of(p: Pipeline, camera: str) -> Event | None:
+    with Store.open(p.config.data) as store:
+        return next(iter(store.search(1, camera=camera)), None)
 
 
 def in_trouble(p: Pipeline) -> Any:
