@@ -197,6 +197,15 @@ class Camera(Section):
         return self
 
     @model_validator(mode="after")
+    def _record_is_live(self) -> Self:
+        source = None if self.record.source is None else self.record.source.get_secret_value()
+        if source is not None and "://" not in source:
+            raise ValueError(
+                "record.source: name a network camera's stream; a film is recorded as it is read"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _zones_exist(self) -> Self:
         for key, rule in self.rules.items():
             if rule.zone is not None and rule.zone not in self.zones:

@@ -104,9 +104,6 @@ def _anchored(camera: Camera, folder: Path) -> Camera:
         return SecretStr(str(folder / _at_home(Path(source))))
 
     anchored: dict[str, Any] = {"source": found(camera.source)}
-    if camera.record.source is not None:
-        record = {"source": found(camera.record.source)}
-        anchored["record"] = camera.record.model_copy(update=record)
     if camera.tls_ca is not None:
         anchored["tls_ca"] = folder / _at_home(camera.tls_ca)
     return camera.model_copy(update=anchored)

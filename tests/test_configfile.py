@@ -105,6 +105,11 @@ def test_every_part_that_cameras_share_reaches_them(part: str) -> None:
     assert getattr(getattr(config.cameras["a"], part), field) == value
 
 
+def test_a_film_is_no_stream_to_be_recorded_beside_another() -> None:
+    with pytest.raises(ConfigError, match="cameras.a: record.source: name a network camera"):
+        parse("cameras: {a: {source: 'rtsp://h/s', record: {source: a.mp4}}}")
+
+
 def test_files_and_the_data_folder_are_found_from_the_configurations_folder() -> None:
     config = parse("cameras: {a: films/a.mp4}")
     assert config.cameras["a"].address() == "/place/films/a.mp4"

@@ -6,7 +6,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -107,7 +107,7 @@ class Retention:
             reached = self._reached(camera, footage, now, clock)
             keep_from, reach = reached - self._age(camera), reached - self._reach(camera)
             pinned = needed.get(camera)
-            segments = footage.segments(clock)
+            segments = _in_order(footage.segments(clock), now)
             found.append((footage, segments))
             total += sum(segment.bytes for segment in segments)
             # The newest may be being written.
@@ -202,6 +202,19 @@ class Retention:
         if gone:
             logger.info("The pictures and clips of %d events were removed.", len(gone))
         return gone
+
+
+def _in_order(segments: Sequence[Segment], now: datetime) -> list[Segment]:
+    """The segments, none of which ends after the next one begins: what was recorded while the
+    machine's clock was ahead, in an earlier boot, is older than what came after it."""
+    settled: list[Segment] = []
+    latest = now
+    for segment in reversed(segments):
+        end = min(segment.end, latest)
+        start = min(segment.start, end)
+        settled.append(replace(segment, start=start, end=end))
+        latest = start
+    return settled[::-1]
 
 
 def _remove_logs(footage: Footage, oldest: Sequence[Segment], clock: HostClock | None) -> None:

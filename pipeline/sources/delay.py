@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 
-DRIFT = 0.001
-"""A clock that runs slower than ours is followed by so many seconds per second; real ones differ
-by less than a tenth of that."""
-LONGEST_S = 10.0
-"""What comes later than this behind the quickest has not waited: that clock runs wrong."""
+WINDOW_S = 30.0
+"""The smallest difference of the last one to two of these counts: long enough for a picture that
+waited nowhere, and short enough for clocks that run apart or are set."""
 
 
 class Delay:
@@ -16,27 +14,27 @@ class Delay:
 
     That clock is the stream's own (presentation times), or the camera's (sender reports), and then
     shared by the threads that read the camera's streams. The smallest difference is that of what
-    waited nowhere; it may grow by `DRIFT`, because clocks differ, and is never `LONGEST_S` behind.
-    A clock that `may_be_set` was set then.
+    waited nowhere.
     """
 
-    def __init__(self, *, may_be_set: bool = False) -> None:
-        self._may_be_set = may_be_set
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._least: float | None = None
-        self._at = 0.0
+        self._before: float | None = None
+        self._now: float | None = None
+        self._since = 0.0
 
     def least(self, own: float, arrival: float) -> float:
         """The smallest difference after something of `own` time has come at `arrival`."""
+        late = arrival - own
         with self._lock:
-            now = arrival - own
-            if self._least is None:
-                self._least = now
-            else:
-                grown = self._least + DRIFT * max(arrival - self._at, 0.0)
-                behind = now - LONGEST_S
-                if grown < behind:
-                    grown = now if self._may_be_set else behind
-                self._least = min(now, grown)
-            self._at = max(self._at, arrival)
-            return self._least
+            age_s = arrival - self._since
+            if self._now is None or age_s >= WINDOW_S:
+                self._before = self._now if age_s < 2 * WINDOW_S else None
+                self._now, self._since = late, arrival
+            self._now = min(self._now, late)
+            return self._now if self._before is None else min(self._now, self._before)
+
+    def forget(self) -> None:
+        """The clock was set: what it said before does not count."""
+        with self._lock:
+            self._before = self._now = None

@@ -28,7 +28,9 @@ class FrozenPictures:
     def __init__(self, after_s: float | None) -> None:
         self._after_s = after_s
         self._known: set[int] = set()
-        self._compared = self._changed = float("-inf")
+        self._compared = float("-inf")
+        self._changed: float | None = None
+        self._seen = float("-inf")
         self.frozen = False
 
     def look(self, frame: Frame) -> bool:
@@ -36,9 +38,15 @@ class FrozenPictures:
         if self._after_s is None:
             return False
         now = frame.monotonic
+        if self._changed is None:
+            self._changed = self._seen = now
         if frame.discontinuity:
-            self._known.clear()
-            self._compared, self._changed, self.frozen = float("-inf"), now, False
+            # A camera may send its last seconds over and over with the times they had.
+            self._compared = float("-inf")
+        if now - self._seen > LOOK_S:
+            # It was away, and what it shows first may well be what it showed before.
+            self._changed = max(self._changed, now - self._after_s / 2)
+        self._seen = now
         since = now - self._compared
         if since < SOONEST_S or (not frame.keyframe and since < LOOK_S):
             return self.frozen

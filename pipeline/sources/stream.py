@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pipeline.errors import SourceError
 from pipeline.protocols import PacketSink
@@ -180,7 +180,9 @@ class StreamSource:
         """Packets to decode; None asks for the pictures that the decoder still holds."""
         import av
 
-        packets = self._container.demux(self._stream)
+        # of all streams, since sound that goes on must not hide that the pictures do not
+        packets = self._container.demux()
+        came = time.monotonic()
         while not self._stop.is_set():
             began = time.monotonic()
             try:
@@ -190,9 +192,15 @@ class StreamSource:
             else:
                 if packet is None:
                     return
+                if packet.stream.index != self._stream.index:
+                    if not self.live or time.monotonic() - came <= self._read_timeout_s:
+                        continue
+                    raise stalled(self._camera, self._name, self._read_timeout_s, udp=self._udp)
                 late = time.monotonic() - began >= self._read_timeout_s
-                self._set_time(packet)
-                yield packet
+                picture = cast("Packet[VideoStream]", packet)
+                self._set_time(picture)
+                yield picture
+                came = time.monotonic()
                 if not (self.live and late):
                     continue
                 # It did not come just now: when the time is over FFmpeg gives up waiting for what

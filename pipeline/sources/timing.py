@@ -17,6 +17,8 @@ FORWARD_JUMP_S = 2.0
 """A presentation time this much later than explained is a jump."""
 BACKWARD_JUMP_S = 0.5
 """Smaller steps back are a camera setting its clock, or B-frames out of order: no jump."""
+MOST_REORDERED = 16
+"""So many pictures may be sent before one that is shown before them (H.264, A.3.1)."""
 LONGEST_GAP_S = 3600.0
 """A film's time that leaps further ahead is damage, not a gap: believed, it would end the date's
 range."""
@@ -30,6 +32,8 @@ LEAP_S = 0.5
 """A camera's clock that moves by so much against its own presentation times was set."""
 DISBELIEF_S = 15.0
 """And is not believed for so long: three times what lies between two reports, mostly."""
+LATEST_S = 5.0
+"""A picture that is later than this by the camera's clock alone is not: that clock is wrong."""
 REMEMBERED = 64
 """More packets than any decoder holds back."""
 
@@ -45,7 +49,7 @@ class Clock:
 
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = utc_now
-    reports: Delay = field(default_factory=lambda: Delay(may_be_set=True))
+    reports: Delay = field(default_factory=Delay)
     wall: WallClock = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,9 +83,9 @@ class Timeline:
     opened: whatever is measured in a film is then the same however fast it is read. A live
     stream's was captured at
 
-        pts + delay,    delay = min(delay + DRIFT * seconds passed, arrival - pts)
+        pts + delay,    delay = min(arrival - pts)
 
-    (see `Delay`): the smallest delay of late is that of a picture that waited nowhere on its way.
+    over the last 30 to 60 s (see `Delay`): the smallest is that of a picture that waited nowhere.
     Where the camera says when it took a picture (RTCP sender reports, RFC 3550), that moment takes
     the place of `pts`, and the delay is that against the camera's clock (`Clock.reports`), which is
     shared by the camera's streams, so that what was taken at once has one time, however it came.
@@ -91,8 +95,10 @@ class Timeline:
         self._live = live
         # a rate may be claimed by dividing the pictures by damaged times
         self._period = 1 / rate if rate and rate >= 1 / LONGEST_GAP_S else DEFAULT_PERIOD_S
-        # a film of one frame every ten seconds does not jump at each of them
-        self._forward = max(FORWARD_JUMP_S, 4 * self._period)
+        # a film of one frame every ten seconds does not jump at each of them, nor is a picture
+        # misplaced that is sent after all those that refer to it
+        self._reorder = max(BACKWARD_JUMP_S, MOST_REORDERED * self._period)
+        self._forward = max(FORWARD_JUMP_S, (MOST_REORDERED + 1) * self._period)
         self._clock = clock
         self._opened = clock.monotonic()
         self._opened_at = clock.wall.at(self._opened)
@@ -125,7 +131,8 @@ class Timeline:
         """
         # Decoding times only rise: one that does not is of a clock that was set back.
         in_order = dts is None or self._dts is None or dts + self._shift > self._dts
-        stamp = self._next(pts, arrival, taken, may_be_before=in_order)
+        back_s = self._reorder if in_order and dts is not None else BACKWARD_JUMP_S
+        stamp = self._next(pts, arrival, taken, may_be_before=in_order, back_s=back_s)
         if dts is not None:
             self._dts = max(dts + self._shift, -math.inf if self._dts is None else self._dts)
         self._sent.append((pts, stamp))
@@ -152,11 +159,11 @@ class Timeline:
         by_time = (n for n, (sent, _) in enumerate(self._sent) if _same(sent, pts))
         # a decoder may give a picture another time than its packet had, but keeps the order
         oldest = min(range(len(self._sent)), key=lambda n: self._sent[n][1].pts)
-        _, found = self._sent.pop(next(by_time, oldest))
-        passed = [stamp for _, stamp in self._sent if stamp.pts < found.pts]
-        self._sent = [item for item in self._sent if item[1].pts >= found.pts]
+        own, found = self._sent.pop(next(by_time, oldest))
+        passed = [item for item in self._sent if _is_passed(item, own, found)]
+        self._sent = [item for item in self._sent if item not in passed]
         return found._replace(
-            discontinuity=found.discontinuity or any(stamp.discontinuity for stamp in passed)
+            discontinuity=found.discontinuity or any(stamp.discontinuity for _, stamp in passed)
         )
 
     def _next(
@@ -166,8 +173,9 @@ class Timeline:
         taken: float | None = None,
         *,
         may_be_before: bool = False,
+        back_s: float = BACKWARD_JUMP_S,
     ) -> Stamp:
-        pts, jump = self._rebased(given, arrival, may_be_before)
+        pts, jump = self._rebased(given, arrival, may_be_before, back_s)
         if jump:
             self._ahead = None
         self._arrival = arrival
@@ -187,9 +195,10 @@ class Timeline:
         return Stamp(captured_at, monotonic, pts, jump)
 
     def _rebased(
-        self, given: float | None, arrival: float, may_be_before: bool
+        self, given: float | None, arrival: float, may_be_before: bool, back_s: float
     ) -> tuple[float, bool]:
-        """The presentation time on the stream's own clock, and whether it is a jump."""
+        """The presentation time on the stream's own clock, and whether it is a jump: further back
+        than `back_s`, or further ahead than explained."""
         if not self._placed:
             return given or 0.0, True
         newest = self._placed[-1].pts
@@ -201,7 +210,7 @@ class Timeline:
             # the first one that has a time follows those that had none
             self._shift = newest + self._period - given
         step = given + self._shift - newest
-        if step < -BACKWARD_JUMP_S or step - passed > self._forward:
+        if step < -back_s or step - passed > self._forward:
             gap = not self._live and 0 < step <= LONGEST_GAP_S
             return (newest + step if gap else self._go_on(given, newest + usual)), True
         if step > 0:
@@ -233,13 +242,19 @@ class Timeline:
         captured = pts + self._delay.least(pts, arrival)
         if taken is None or not self._believed(taken - pts, arrival):
             return captured
-        return taken + self._clock.reports.least(taken, arrival)
+        reported = taken + self._clock.reports.least(taken, arrival)
+        if captured - reported <= LATEST_S:
+            return reported
+        # No picture is that late: the camera's clock was set back while it was not connected.
+        self._clock.reports.forget()
+        return captured
 
     def _believed(self, ahead: float, arrival: float) -> bool:
         """Whether a report is to be believed: not while the camera's clock and its presentation
         times drift apart in leaps, as where the clock is being set, or reports hold nonsense."""
         if self._ahead is not None and abs(ahead - self._ahead) > LEAP_S:
             self._believed_from = arrival + DISBELIEF_S
+            self._clock.reports.forget()
         self._ahead = ahead
         return arrival >= self._believed_from
 
@@ -262,6 +277,15 @@ class Timeline:
             min(before.monotonic + step / 2, arrival),
         )
         return max(captured, at_least)
+
+
+def _is_passed(item: tuple[float | None, Stamp], own: float | None, found: Stamp) -> bool:
+    """Whether a packet's picture would have been shown before the one found: by both clocks, since
+    the stream's own may have been moved between the two."""
+    sent, stamp = item
+    if (sent is None) != (own is None):
+        return False
+    return stamp.pts < found.pts and (sent is None or own is None or sent < own)
 
 
 def _same(one: float | None, other: float | None) -> bool:

@@ -11,6 +11,8 @@ from pipeline.config import Camera
 MARGIN_S = 5.0
 """A call bounded by a time-out may take twice as long, as where it tries something else, and on a
 busy machine a little more."""
+FILM_S = 300.0
+"""A film that is damaged for long is read until there is a picture again, in one call."""
 LONGEST_STEP_S = 1.0
 """A watchdog that was not run for longer cannot tell what went on meanwhile: a machine that slept,
 or had no time for it, had none for the call either."""
@@ -29,6 +31,8 @@ def limits(camera: Camera) -> dict[str, float]:
     """Call -> seconds after which it counts as wedged."""
     opening = 2 * camera.health.open_timeout_s + MARGIN_S
     reading = 2 * camera.health.read_timeout_s + MARGIN_S
+    if "://" not in camera.source.get_secret_value():
+        reading = max(reading, FILM_S)
     return {"open": opening, "read": reading, "close": max(opening, reading)}
 
 

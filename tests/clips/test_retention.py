@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.clips.naming import INDEX, TRACKS, stamp
 from pipeline.clips.retention import Retention
+from pipeline.clock import HostClock
 from pipeline.configfile import validate
 from pipeline.media import LocalMedia
 
@@ -174,6 +175,26 @@ def test_media_go_by_age_and_size_but_not_those_of_an_unfinished_clip(tmp_path: 
         disk.event(f"e{number}", days)
     disk.sweep(None, "e0")
     assert disk.events() == ["e0", "e4", "e5"]
+
+
+def test_video_of_a_boot_whose_clock_was_ahead_is_older_than_todays(tmp_path: Path) -> None:
+    clock = HostClock(boot="today", offset_s=NOW.timestamp() - 1000.0)
+    disk = Disk(tmp_path, {"record": {"continuous": True}}, video_gb=6000 / 1e9)
+    video = tmp_path / "video" / "door"
+    video.mkdir(parents=True)
+
+    def segment(at: datetime, boot: str, monotonic: float) -> None:
+        name = f"{stamp(at)}-aabbccdd-{boot}-{round(monotonic * 1000):012d}"
+        (video / f"{name}.mp4").write_bytes(b"\0" * 1000)
+        (video / f"{name}{INDEX}").write_text(f"{{}}\n[0,{at.timestamp()},0,0,1,{monotonic}]\n")
+
+    for number in range(6):
+        ahead = NOW + timedelta(days=730, seconds=10 * number)
+        segment(ahead, "before", 5000 + 10 * number)
+        segment(NOW - timedelta(seconds=10 * (6 - number)), "today", 940 + 10 * number)
+    disk.retention.sweep(NOW, {}, frozenset(), clock)
+    left = [path.name.split("-")[2] for path in video.glob("*.mp4")]
+    assert left.count("today") == len(left) == 5
 
 
 def test_the_newest_segment_stays_whatever_its_age_and_size(tmp_path: Path) -> None:

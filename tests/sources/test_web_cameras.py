@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -84,6 +86,54 @@ def test_mjpeg_that_falls_silent_is_stalled(tmp_path: Path) -> None:
         with pytest.raises(SourceStalled):
             found.extend(source.frames())
         assert time.monotonic() - found[-1].monotonic < 2 * 0.6 + 1
+
+
+def film_with_sound(folder: Path, *, video_s: float, sound_s: float) -> bytes:
+    """A transport stream whose pictures end before its sound does."""
+    path = folder / "sound.ts"
+    with av.open(str(path), "w", format="mpegts") as output:
+        options = {"preset": "ultrafast", "tune": "zerolatency"}
+        video = output.add_stream("libx264", rate=10, options=options)
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        sound = output.add_stream("mp2", rate=48_000, layout="stereo")
+        shown = 0
+        for number in range(int(sound_s * 48_000 / 1152)):
+            at = number * 1152 / 48_000
+            if shown / 10 <= at < video_s:
+                frame = av.VideoFrame.from_ndarray(picture(shown, (160, 120)), format="bgr24")
+                frame.pts, frame.time_base = shown, Fraction(1, 10)
+                output.mux(video.encode(frame))
+                shown += 1
+            silence = av.AudioFrame.from_ndarray(
+                np.zeros((1, 2304), np.int16), format="s16", layout="stereo"
+            )
+            silence.sample_rate, silence.pts = 48_000, number * 1152
+            output.mux(sound.encode(silence))
+    return path.read_bytes()
+
+
+def test_pictures_that_stop_are_missed_though_the_sound_goes_on(tmp_path: Path) -> None:
+    content = film_with_sound(tmp_path, video_s=2, sound_s=40)
+
+    def sends(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "video/mp2t")
+        handler.end_headers()
+        handler.close_connection = True
+        pictures = len(content) // 2
+        handler.wfile.write(content[:pictures])
+        for begin in range(pictures, len(content), 188 * 20):
+            handler.wfile.write(content[begin : begin + 188 * 20])
+            time.sleep(0.1)
+
+    found: list[float] = []
+    options = SourceOptions(open_timeout_s=5, read_timeout_s=1)
+    with web_camera(tmp_path, {"/live.ts": sends}) as host:
+        source = open_source("door", f"http://{host}/live.ts", options=options)
+        with pytest.raises(SourceStalled):
+            found.extend(time.monotonic() for _ in source.frames())
+    assert len(found) >= 15
+    assert time.monotonic() - found[-1] < 3
 
 
 @pytest.mark.parametrize("challenge", CHALLENGES, ids=["basic", "digest"])
