@@ -7,7 +7,7 @@ it for some seconds and tells how good it is.
 
 from __future__ import annotations
 
-from pipeline.sources.address import Kind, kind_of, shown
+from pipeline.sources.address import Kind, is_film, kind_of, shown
 from pipeline.sources.frozen import FrozenPictures
 from pipeline.sources.measurement import Measurement
 from pipeline.sources.measuring import measure
@@ -30,6 +30,7 @@ __all__ = [
     "Reconnecting",
     "SourceOptions",
     "check",
+    "is_film",
     "kind_of",
     "measure",
     "open_source",

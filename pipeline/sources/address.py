@@ -56,6 +56,14 @@ def kind_of(camera: str, address: str) -> Kind:
     return kind
 
 
+def is_film(address: str) -> bool:
+    """Whether it is a film or a folder of films on the disk, or nothing that can be opened."""
+    try:
+        return kind_of("", address) is Kind.FILE
+    except SourceNotFound:  # opening it will say so
+        return True
+
+
 def webcam_name(camera: str, address: str) -> str:
     """NAME or N of `webcam:NAME`.
 

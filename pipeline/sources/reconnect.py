@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from pipeline.errors import SourceError, SourceNotFound, SourceRefused
+from pipeline.errors import SourceError, SourceRefused
 from pipeline.health import CameraState
 from pipeline.protocols import PacketSink
-from pipeline.sources.address import Kind, kind_of, shown
+from pipeline.sources.address import is_film, shown
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.opening import DEFAULTS, open_source
 from pipeline.sources.options import SourceOptions
@@ -97,7 +97,7 @@ class Reconnecting:
         )
         self._wait = wait or stop.wait
         self._chance = chance
-        self._live = _can_be_live(camera, address)
+        self._live = not is_film(address)
         self._source: OpenedSource | None = None
         self._state: tuple[CameraState, str | None] | None = None
         self._dropped: Counter[str] = Counter()
@@ -210,10 +210,3 @@ class Reconnecting:
         if message is not None:
             logger.warning("%s", message)
         self._on_state(state, message)
-
-
-def _can_be_live(camera: str, address: str) -> bool:
-    try:
-        return kind_of(camera, address) is not Kind.FILE
-    except SourceNotFound:  # opening it will say so
-        return False

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.blackbox import Crumb
 from pipeline.config import Camera
+from pipeline.sources import is_film
 
 MARGIN_S = 5.0
 """A call bounded by a time-out may take twice as long, as where it tries something else, and on a
@@ -31,7 +32,7 @@ def limits(camera: Camera) -> dict[str, float]:
     """Call -> seconds after which it counts as wedged."""
     opening = 2 * camera.health.open_timeout_s + MARGIN_S
     reading = 2 * camera.health.read_timeout_s + MARGIN_S
-    if "://" not in camera.source.get_secret_value():
+    if is_film(camera.source.get_secret_value()):
         reading = max(reading, FILM_S)
     return {"open": opening, "read": reading, "close": max(opening, reading)}
 

@@ -67,6 +67,9 @@ def test_the_limits_are_above_twice_the_cameras_own() -> None:
         {"source": "rtsp://door", "health": {"open_timeout_s": 3, "read_timeout_s": 10}}
     )
     assert limits(camera) == {"open": 11.0, "read": 25.0, "close": 25.0}
+    assert limits(Camera.model_validate({"source": "webcam:0"}))["read"] == 25.0
+    # A film that is damaged for long is read on until there is a picture.
+    assert limits(Camera.model_validate({"source": "film.mp4"}))["read"] == 300.0
 
 
 def test_a_wedged_worker_says_which_camera_it_was_and_ends(
