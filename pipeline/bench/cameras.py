@@ -60,7 +60,11 @@ def measure_cameras(
                     "data": str(work / "data"),
                     "web": {"enabled": False},
                     "storage": {"free_mb": 1},
-                    "cameras": {name: {"source": urls[name]} for name in names},
+                    "cameras": {
+                        # The film is short, and seen again before a minute is over.
+                        name: {"source": urls[name], "health": {"frozen_after_s": None}}
+                        for name in names
+                    },
                 },
                 where="bench",
                 folder=work,

@@ -13,12 +13,14 @@ SOONEST_S = 0.4
 """And none sooner, since cameras may send nothing but keyframes."""
 ROWS = 4
 """Every fourth row is enough: noise changes all of them."""
-MOST = 4096
-"""So many pictures are remembered; a camera that shows more before it repeats is not frozen."""
+MEMORY_S = 300.0
+"""A picture that came before, but longer ago than this, counts as a new one: somebody shows a film
+over and over, as simulated cameras do."""
 
 
 class FrozenPictures:
-    """Tells whether a camera has shown nothing new for `after_s` seconds (None: never told).
+    """Tells whether a camera has shown nothing new for `after_s` seconds (None: never told): only
+    pictures that had come before, within as long a time.
 
     A live picture is never exactly the same twice, if only for the noise of its sensor; an encoder
     that is given the same picture, or sends the same packets, soon repeats itself to the bit. A
@@ -27,10 +29,9 @@ class FrozenPictures:
 
     def __init__(self, after_s: float | None) -> None:
         self._after_s = after_s
-        self._known: set[int] = set()
+        self._known: dict[int, float] = {}
         self._compared = float("-inf")
         self._changed: float | None = None
-        self._seen = float("-inf")
         self.frozen = False
 
     def look(self, frame: Frame) -> bool:
@@ -39,22 +40,19 @@ class FrozenPictures:
             return False
         now = frame.monotonic
         if self._changed is None:
-            self._changed = self._seen = now
+            self._changed = now
         if frame.discontinuity:
             # A camera may send its last seconds over and over with the times they had.
             self._compared = float("-inf")
-        if now - self._seen > LOOK_S:
-            # It was away, and what it shows first may well be what it showed before.
-            self._changed = max(self._changed, now - self._after_s / 2)
-        self._seen = now
         since = now - self._compared
         if since < SOONEST_S or (not frame.keyframe and since < LOOK_S):
             return self.frozen
         self._compared = now
+        memory_s = min(self._after_s, MEMORY_S)
+        self._known = {known: at for known, at in self._known.items() if now - at < memory_s}
         fingerprint = zlib.crc32(frame.picture.luma()[::ROWS].tobytes())
-        if fingerprint not in self._known or len(self._known) >= MOST:
-            self._known = self._known if len(self._known) < MOST else set()
-            self._known.add(fingerprint)
+        if fingerprint not in self._known:
             self._changed = now
+        self._known[fingerprint] = now
         self.frozen = now - self._changed >= self._after_s
         return self.frozen

@@ -78,7 +78,18 @@ def test_jumps_of_a_stream_hide_nothing_and_a_camera_that_was_away_gets_some_tim
         for number, f in enumerate(frames)
     ]
     found = frozen_at(back, 20)
-    assert next(at for at in found if at > 30) >= 150 + 10
+    assert next(at for at in found if at > 100) >= 150 + 20
+
+
+def test_a_film_that_is_shown_over_and_over_is_not_frozen(tmp_path: Path) -> None:
+    film = film_of(tmp_path / "film.mp4", noise=4.0, seconds=16)
+    again = [
+        replace(f, monotonic=f.monotonic + 16 * number, discontinuity=f.index == 0)
+        for number in range(6)
+        for f in film
+    ]
+    assert frozen_at(again, 10) == []
+    assert frozen_at(again, 20)
 
 
 def test_a_camera_that_moves_again_is_live_at_once(tmp_path: Path) -> None:
