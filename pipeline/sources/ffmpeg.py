@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import SourceError, SourceNotFound, SourceUnreadable
 from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind, Place, file_path, kind_of, place_of, shown
+from pipeline.sources.asking import USER_AGENT
 from pipeline.sources.certificates import distrust, tls_options
 from pipeline.sources.decoders import choose, settled
 from pipeline.sources.failures import certificate_failure, opening_failure, unverifiable
@@ -35,6 +36,7 @@ _PROTOCOLS = {
 # What a certificate that is to be verified vouches for: all but playlists, whose parts FFmpeg
 # fetches without verifying anything.
 _VERIFIED_FORMATS = "asf,avi,flv,h264,hevc,matroska,mjpeg,mov,mp4,mpeg,mpegts,mpjpeg,ogg,webm"
+_VERIFIED_PROTOCOLS = "https,httpproxy,tcp,tls"
 # FFmpeg takes plain text for the picture of an old terminal
 _TEXT_CODECS = frozenset({"ansi", "bintext", "idf", "xbin"})
 
@@ -67,9 +69,10 @@ def open_stream(
     kind = kind_of(camera, address)
     place = None if kind is Kind.FILE else place_of(address)
     wanted = _Wanted(camera, address, shown(address), kind, place, options)
+    ffmpeg = ffmpeg_options(camera, kind, options)
     with ExitStack() as connections:
         open_s = _prepare(wanted, connections)
-        return _open(wanted, open_s, clock, packets)
+        return _open(wanted, ffmpeg, open_s, clock, packets)
 
 
 def _prepare(wanted: _Wanted, connections: ExitStack) -> float:
@@ -91,14 +94,21 @@ def _prepare(wanted: _Wanted, connections: ExitStack) -> float:
     return max(deadline - time.monotonic(), whole_s / 4)
 
 
-def _open(wanted: _Wanted, open_s: float, clock: Clock, packets: PacketSink | None) -> StreamSource:
+def _open(
+    wanted: _Wanted,
+    ffmpeg: dict[str, str],
+    open_s: float,
+    clock: Clock,
+    packets: PacketSink | None,
+) -> StreamSource:
     import av
 
     camera, kind, options = wanted.camera, wanted.kind, wanted.options
     target = _checked_file(camera, wanted.address) if kind is Kind.FILE else wanted.address
-    ffmpeg = ffmpeg_options(camera, kind, options)
     if _verified_http(wanted):
         ffmpeg["format_whitelist"] = _VERIFIED_FORMATS
+        # nor does it for an address without TLS that a redirection leads to
+        ffmpeg["protocol_whitelist"] = _VERIFIED_PROTOCOLS
     decoder = choose(camera, options.decoder)
     container: InputContainer | None = None
     began = time.monotonic()
@@ -181,6 +191,7 @@ def ffmpeg_options(camera: str, kind: Kind, options: SourceOptions) -> dict[str,
     ffmpeg |= tls_options(camera, options)
     if kind is Kind.RTSP:
         ffmpeg |= {"rtsp_transport": options.transport, "allowed_media_types": "video"}
+        ffmpeg["user_agent"] = USER_AGENT
         if options.transport == "udp":
             ffmpeg["protocol_whitelist"] += ",udp"
     return ffmpeg
