@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,12 +11,21 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import SourceError, SourceNotFound, SourceUnreadable
 from pipeline.protocols import PacketSink
-from pipeline.sources.address import Kind, Place, file_path, kind_of, place_of, shown
+from pipeline.redact import shown
+from pipeline.sources.address import (
+    ENCODE_ADVICE,
+    Kind,
+    Place,
+    at_behind_host,
+    file_path,
+    kind_of,
+    place_of,
+)
 from pipeline.sources.asking import USER_AGENT
 from pipeline.sources.certificates import distrust, tls_options
 from pipeline.sources.decoders import choose, settled
 from pipeline.sources.failures import certificate_failure, opening_failure, unverifiable
-from pipeline.sources.lookup import look_up
+from pipeline.sources.lookup import check_host, look_up
 from pipeline.sources.options import SourceOptions
 from pipeline.sources.redirects import check_redirection
 from pipeline.sources.stream import StreamSource
@@ -37,6 +47,7 @@ _PROTOCOLS = {
 # fetches without verifying anything.
 _VERIFIED_FORMATS = "asf,avi,flv,h264,hevc,matroska,mjpeg,mov,mp4,mpeg,mpegts,mpjpeg,ogg,webm"
 _VERIFIED_PROTOCOLS = "https,httpproxy,tcp,tls"
+_ALMOST_AN_ADDRESS = re.compile(r"(rtsps?|https?)[:/]", re.IGNORECASE)
 # FFmpeg takes plain text for the picture of an old terminal
 _TEXT_CODECS = frozenset({"ansi", "bintext", "idf", "xbin"})
 
@@ -70,9 +81,17 @@ def open_stream(
     place = None if kind is Kind.FILE else place_of(address)
     wanted = _Wanted(camera, address, shown(address), kind, place, options)
     ffmpeg = ffmpeg_options(camera, kind, options)
-    with ExitStack() as connections:
-        open_s = _prepare(wanted, connections)
-        return _open(wanted, ffmpeg, open_s, clock, packets)
+    try:
+        if kind is not Kind.FILE:
+            check_host(camera, address)
+        with ExitStack() as connections:
+            open_s = _prepare(wanted, connections)
+            return _open(wanted, ffmpeg, open_s, clock, packets)
+    except SourceError as error:
+        if kind is Kind.FILE or not at_behind_host(address):
+            raise
+        failure = type(error)(f"{error} {ENCODE_ADVICE}")
+    raise failure
 
 
 def _prepare(wanted: _Wanted, connections: ExitStack) -> float:
@@ -82,7 +101,7 @@ def _prepare(wanted: _Wanted, connections: ExitStack) -> float:
     if wanted.place is None:
         return whole_s
     deadline = time.monotonic() + whole_s
-    look_up(wanted.camera, wanted.place, whole_s)
+    look_up(wanted.camera, wanted.address, wanted.place, whole_s)
     check_redirection(
         wanted.camera,
         wanted.address,
@@ -104,7 +123,9 @@ def _open(
     import av
 
     camera, kind, options = wanted.camera, wanted.kind, wanted.options
-    target = _checked_file(camera, wanted.address) if kind is Kind.FILE else wanted.address
+    target = wanted.address
+    if kind is Kind.FILE:
+        target = _checked_file(camera, target, file_path(wanted.name))
     if _verified_http(wanted):
         ffmpeg["format_whitelist"] = _VERIFIED_FORMATS
         # nor does it for an address without TLS that a redirection leads to
@@ -161,17 +182,20 @@ def _verified_http(wanted: _Wanted) -> bool:
     return wanted.options.verify_tls and place is not None and place.scheme == "https"
 
 
-def _checked_file(camera: str, address: str) -> str:
+def _checked_file(camera: str, address: str, name: str) -> str:
     path = Path(file_path(address)).expanduser()
     try:
         if not path.exists():
-            raise SourceNotFound(f"Camera {camera}: there is no file {path}; check the path.")
+            remedy = "check the path"
+            if "@" in address or _ALMOST_AN_ADDRESS.match(address):
+                remedy += "; if it is the address of a camera, write rtsp:// in front"
+            raise SourceNotFound(f"Camera {camera}: there is no file {name}; {remedy}.")
         if not path.is_file():  # a pipe or a device, whose opening nothing bounds
-            raise SourceUnreadable(f"Camera {camera}: {path} is not a file; name a video file.")
+            raise SourceUnreadable(f"Camera {camera}: {name} is not a file; name a video file.")
         if path.stat().st_size == 0:
-            raise SourceUnreadable(f"Camera {camera}: {path} is empty; name a video file.")
+            raise SourceUnreadable(f"Camera {camera}: {name} is empty; name a video file.")
     except (OSError, ValueError):
-        raise SourceNotFound(f"Camera {camera}: {path} cannot be opened; check the path.") from None
+        raise SourceNotFound(f"Camera {camera}: {name} cannot be opened; check the path.") from None
     # without the prefix FFmpeg would take concat:a|b or pipe:0 for one of its protocols
     return f"file:{path}"
 

@@ -15,7 +15,8 @@ import time
 from contextlib import ExitStack
 
 from pipeline.errors import SourceError, SourceRefused, SourceUnreadable, SourceUntrusted
-from pipeline.sources.address import Place, place_of, shown
+from pipeline.redact import shown
+from pipeline.sources.address import Place, place_of
 from pipeline.sources.asking import (
     Account,
     AccountRefusedError,
