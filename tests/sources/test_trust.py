@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from pipeline.errors import (
 )
 from pipeline.simulate import Reel, load
 from pipeline.sources import SourceOptions, open_source
+from pipeline.sources.certificates import trusted_context
 from pipeline.sources.redirects import LONGEST_WAY
 
 USER, PASSWORD = "guard", "hunter2"
@@ -76,6 +78,31 @@ def test_an_encrypted_camera_is_read_whatever_its_certificate(encrypted: str, ac
     source = open_source("door", f"rtsps://{account}{encrypted}/s", options=QUICK)
     assert source.live
     assert len(list(source.frames())) == PICTURES
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+def test_an_old_encrypted_camera_is_understood_as_long_as_nothing_is_verified(
+    certificate: Certificate,
+) -> None:
+    context = certificate.context()
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=lambda: _shake_hands(server, context), daemon=True)
+        thread.start()
+        address = ("127.0.0.1", server.getsockname()[1])
+        with (
+            socket.create_connection(address, 5) as plain,
+            trusted_context("door", QUICK).wrap_socket(plain) as connection,
+        ):
+            assert connection.version() == "TLSv1.1"
+        thread.join(10)
+
+
+def _shake_hands(server: socket.socket, context: ssl.SSLContext) -> None:
+    with suppress(OSError), context.wrap_socket(server.accept()[0], server_side=True) as connection:
+        connection.settimeout(5)
+        connection.recv(1)
 
 
 def test_a_certificate_that_is_trusted_opens_the_camera(
