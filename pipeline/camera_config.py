@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.redact import redact
+from pipeline.redact import shown
 from pipeline.rule_config import DEFAULT_RULES, Key, Rule, Section
 from pipeline.types import Severity, Zone
 
@@ -53,6 +53,10 @@ def _address(value: SecretStr) -> SecretStr:
 
 
 Address = Annotated[SecretStr, AfterValidator(_address)]
+
+
+def _of_network(parts: SplitResult) -> bool:
+    return parts.scheme in ("rtsp", "rtsps", "http", "https") and bool(parts.netloc)
 
 
 class Detect(Section):
@@ -113,8 +117,8 @@ class Record(Section):
     keep_hours: Annotated[float, Field(gt=0, le=8760)] = 24.0
     """How long, where all is kept."""
     source: Address | None = None
-    """The camera's full stream, of which clips are made, if `source` is a small one to detect in;
-    the account is the same."""
+    """The camera's full stream, of which clips are made, if `source` is a small one to detect in.
+    The account is that of `source`, if both are on one host; else write it into the address."""
 
     @property
     def wanted(self) -> bool:
@@ -158,7 +162,7 @@ class Camera(Section):
     """rtsp://, rtsps://, http:// or https:// address, path of a film or of a folder of films, or
     webcam:N or webcam:NAME."""
     user: str | None = None
-    """User name, if not in the address."""
+    """User name, if not in the address; for the host of `source` only."""
     password: SecretStr | None = None
     """Password, if not in the address; ${NAME} takes it from the environment."""
     transport: Literal["tcp", "udp"] = "tcp"
@@ -229,26 +233,31 @@ class Camera(Section):
 
     def address(self) -> str:
         """The source with its account, to open it; holds the password."""
-        return self._with_account(self.source)
-
-    def record_address(self) -> str | None:
-        """As `address`, of the stream that is only recorded, if there is one."""
-        return None if self.record.source is None else self._with_account(self.record.source)
-
-    def _with_account(self, address: SecretStr) -> str:
-        source = address.get_secret_value()
-        if self.user is None or "://" not in source:
-            return source
+        source = self.source.get_secret_value()
         parts = urlsplit(source)
+        if self.user is None or not _of_network(parts):
+            return source
         account = quote(self.user, safe="")
         if self.password is not None:
             account += ":" + quote(self.password.get_secret_value(), safe="")
         host = parts.netloc.rpartition("@")[2]
         return urlunsplit(parts._replace(netloc=f"{account}@{host}"))
 
+    def record_address(self) -> str | None:
+        """The stream that is only recorded, if there is one, with the account of its own address,
+        or on the host of `source` with the account of that."""
+        if self.record.source is None:
+            return None
+        address, source = self.record.source.get_secret_value(), self.address()
+        to, of = urlsplit(address), urlsplit(source)
+        account, at, _ = of.netloc.rpartition("@")
+        if "@" in to.netloc or not at or not _of_network(to) or to.hostname != of.hostname:
+            return address
+        return urlunsplit(to._replace(netloc=f"{account}@{to.netloc}"))
+
     def shown(self) -> str:
         """The source for people: no account, no secret."""
-        return redact(self.source.get_secret_value())
+        return shown(self.source.get_secret_value())
 
     def named_zones(self) -> dict[str, Zone]:
         return {

@@ -223,6 +223,32 @@ def test_the_shipped_example_is_valid() -> None:
     assert set(config.cameras) == {"back-door", "yard", "till"}
 
 
+@pytest.mark.parametrize(
+    ("source", "keys", "record", "address"),
+    [
+        ("rtsp://me:a%40b@door/1", "", "rtsp://door/2", "rtsp://me:a%40b@door/2"),
+        ("rtsp://me:a@door/1", "", "rtsp://DOOR:8554/2", "rtsp://me:a@DOOR:8554/2"),
+        ("rtsp://me:a@door/1", "", "rtsp://recorder/2", "rtsp://recorder/2"),
+        ("rtsp://me:a@door/1", "", "rtsp://you:b@door/2", "rtsp://you:b@door/2"),
+        ("rtsp://door/1", "user: me, password: a, ", "rtsp://door/2", "rtsp://me:a@door/2"),
+        ("rtsp://door/1", "user: me, password: a, ", "rtsp://recorder/2", "rtsp://recorder/2"),
+        ("rtsp://door/1", "user: me, password: a, ", "rtsp://u:b@other/2", "rtsp://u:b@other/2"),
+        ("rtsp://door/1", "user: me, password: a, ", "film.mp4", "/place/film.mp4"),
+        ("rtsp://door/1", "", "rtsp://door/2", "rtsp://door/2"),
+    ],
+)
+def test_the_account_of_a_pair_goes_to_one_host_only(
+    source: str, keys: str, record: str, address: str
+) -> None:
+    text = f"cameras: {{a: {{source: '{source}', {keys}record: {{source: '{record}'}}}}}}"
+    assert parse(text).cameras["a"].record_address() == address
+
+
+def test_a_film_is_handed_no_account() -> None:
+    camera = parse("cameras: {a: {source: 'file:///a.mp4', user: me, password: p}}").cameras["a"]
+    assert camera.address() == "file:///a.mp4"
+
+
 def test_what_cameras_share_of_recording_is_merged_key_by_key() -> None:
     text = """
 defaults: {record: {pre_roll_s: 9, continuous: true}}

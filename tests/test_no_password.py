@@ -56,6 +56,9 @@ def cameras(address: str) -> dict[str, dict[str, object]]:
         "missing": {"source": f"rtsp://{USER}:{quote(PASSWORD, safe='')}@{host}/none"},
         "away": {"source": "rtsp://first.last:hunter2@127.0.0.1:9/stream?token=sesame"},
         "query": {"source": "http://127.0.0.1:9/video.cgi?user=a.b&password=sesame&pwd=hunter2"},
+        "encodable": {"source": "rtsp://me:p@Ss-hunter2#1@127.0.0.1:9/s"},
+        "schemeless": {"source": "me:hunter2@127.0.0.1/s"},
+        "quoted": {"source": "http://127.0.0.1:9/s?psw=it'shunter2&userp%61ss=sesame"},
         "path": {"source": "rtsp://127.0.0.1:9/user=admin_password=sesame_channel=1"},
     }
     return {key: {**camera, **common} for key, camera in sources.items()}
@@ -97,6 +100,9 @@ def test_nothing_that_anybody_reads_of_a_running_installation_holds_a_password(
                     "away": "unreachable",
                     "query": "unreachable",
                     "path": "unreachable",
+                    "encodable": "not_found",
+                    "schemeless": "not_found",
+                    "quoted": "unreachable",
                 }
                 until(lambda: states() == wanted, 60)
                 until(lambda: len(client.get("/api/v1/events").json()["items"]) >= 5, 30)
@@ -127,7 +133,10 @@ def test_nothing_that_anybody_reads_of_a_running_installation_holds_a_password(
     assert secrecy.leaking_files(tmp_path / "data") == []
 
 
-@pytest.mark.parametrize("key", ["refused", "missing", "away", "query", "path"])
+@pytest.mark.parametrize(
+    "key",
+    ["refused", "missing", "away", "query", "path", "encodable", "schemeless", "quoted"],
+)
 def test_no_exception_of_a_camera_that_cannot_be_opened_holds_a_password(
     address: str, key: str
 ) -> None:

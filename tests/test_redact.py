@@ -25,6 +25,12 @@ from pipeline.redact import redact, url_secrets
         "http://192.0.2.1/video?loginpas=sesame",
         "http://192.0.2.1/video?access_token=sesame",
         "http://192.0.2.1/video;password=sesame",
+        "http://192.0.2.1/video?psw=sesame",
+        "http://192.0.2.1/video?pw=sesame",
+        "http://192.0.2.1/video?userpwd=sesame",
+        "http://192.0.2.1/video?password=it'ssesame",
+        "http://192.0.2.1/video?password=it;sesame",
+        "http://192.0.2.1/video?password=it#sesame",
         "rtsp://me:it'ssesame@192.0.2.1/s",
         "'rtsp://me:sesame@192.0.2.1/s'",
     ],
@@ -35,6 +41,8 @@ def test_an_account_in_any_address_is_hidden(text: str) -> None:
 
 def test_what_is_no_secret_stays_readable() -> None:
     text = "Camera yard: rtsp://192.0.2.1:554/stream1?channel=2 answers in 0.4 s"
+    assert redact(text) == text
+    text = "'http://192.0.2.1/?pw=***': no answer; 'http://192.0.2.1/?pwd=***'; and view=front"
     assert redact(text) == text
 
 

@@ -25,7 +25,7 @@ from pipeline.config import Config
 from pipeline.configfile import read_config, validate
 from pipeline.errors import ConfigError, FilmError, VigilError
 from pipeline.redact import redact
-from pipeline.sources import CameraCheck, Probe
+from pipeline.sources import CameraCheck, Probe, shown
 from pipeline.sources import check as check_camera
 from pipeline.sources.measuring import DEFAULT_SECONDS
 
@@ -185,7 +185,7 @@ def camera_keys(urls: list[str]) -> list[str]:
     """A key for each camera, from its file name or host: made unique by a number."""
     keys: list[str] = []
     for url in urls:
-        parts = urlsplit(url)
+        parts = urlsplit(shown(url))
         name = Path(parts.path).stem if "://" not in url else (parts.hostname or "camera")
         key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "camera"
         key = f"camera-{key}" if key[0].isdigit() else key

@@ -7,7 +7,8 @@ it for some seconds and tells how good it is.
 
 from __future__ import annotations
 
-from pipeline.sources.address import Kind, is_film, kind_of, shown
+from pipeline.redact import shown
+from pipeline.sources.address import Kind, is_film, kind_of
 from pipeline.sources.frozen import FrozenPictures
 from pipeline.sources.measurement import Measurement
 from pipeline.sources.measuring import measure

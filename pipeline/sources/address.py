@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pipeline.errors import SourceNotFound
-from pipeline.redact import redact
+from pipeline.redact import shown
 
 _SCHEME = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://(?P<rest>.*)$", re.DOTALL)
 _WEBCAM = "webcam:"
@@ -92,17 +92,29 @@ def is_folder(address: str) -> bool:
         return False
 
 
-def shown(address: str) -> str:
-    """The address for people: without its account, and with secrets in its query hidden.
+ENCODE_ADVICE = "Write / @ # and ? in a password percent-encoded, as %2F %40 %23 and %3F."
 
-    A password may hold an unescaped / or @, so all that stands before the last @ is taken for
-    the account: an address shown too short is better than half a password.
-    """
+
+def at_behind_host(address: str) -> bool:
+    """Whether an @ stands behind what is read as the host of an address: perhaps the host is a part
+    of a password that is not encoded."""
+    return "@" in _split(address)[1]
+
+
+def host_is_certain(address: str) -> bool:
+    """Whether what is read as the host of an address may be told to a name server: not where it
+    seems to be a part of a password that is not encoded."""
+    place, rest = _split(address)
+    path = rest.partition("?")[0]
+    return "@" not in rest or ("@" not in place and "@" not in path)  # a query may well hold one
+
+
+def _split(address: str) -> tuple[str, str]:
+    """What is read as account, host and port, and what comes after them."""
     match = _SCHEME.match(address)
-    if match is None:
-        return address
-    place, mark, query = match["rest"].partition("?")
-    return redact(f"{match['scheme']}://{place.rpartition('@')[2]}{mark}{query}")
+    rest = address if match is None else match["rest"]
+    end = re.search(r"[/?#]", rest)
+    return (rest, "") if end is None else (rest[: end.start()], rest[end.start() :])
 
 
 @dataclass(frozen=True, slots=True)

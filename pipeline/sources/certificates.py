@@ -35,8 +35,17 @@ def trusted_context(camera: str, options: SourceOptions) -> ssl.SSLContext:
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        # an old camera that FFmpeg can talk to must not fail here
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
         return context
     file = options.tls_ca
+    if file is None and ssl.get_default_verify_paths().cafile is None:
+        # Python can do with a folder of them, which FFmpeg cannot be told of
+        raise SourceUntrusted(
+            f"Camera {camera}: this machine has no file of the certificates that it trusts; "
+            "name the file of certificates in tls_ca."
+        )
     try:
         return ssl.create_default_context(cafile=file)
     except (OSError, ValueError) as error:

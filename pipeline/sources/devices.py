@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import SourceNotFound
+from pipeline.redact import shown
 
 DEVICES = Path("/dev")
 CLASS = Path("/sys/class/video4linux")
@@ -67,11 +68,13 @@ def find_webcam(
     if meant:
         several = ", ".join(map(str, meant))
         raise SourceNotFound(
-            f"Camera {camera}: webcam:{wanted} may mean {several}; write the number or more of the "
-            "name."
+            f"Camera {camera}: webcam:{shown(wanted)} may mean {several}; write the number or "
+            "more of the name."
         )
     seen = ", ".join(map(str, present)) or "none"
-    raise SourceNotFound(f"Camera {camera}: there is no webcam:{wanted}; plugged in: {seen}.")
+    raise SourceNotFound(
+        f"Camera {camera}: there is no webcam:{shown(wanted)}; plugged in: {seen}."
+    )
 
 
 def _is_video(names: Path, webcam: Webcam) -> bool:

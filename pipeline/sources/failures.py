@@ -54,11 +54,22 @@ def opening_failure(
         return SourceUnreadable(
             f"{name}: what answers at {shown} is not video that can be read; check the address."
         )
-    hung_up = e.EOFError | e.BrokenPipeError | e.ConnectionResetError | e.PermissionError
-    if isinstance(error, hung_up):
-        return SourceUnreachable(f"{name}: {shown} hangs up without a picture; is it a camera?")
+    went = e.EOFError | e.BrokenPipeError | e.ConnectionResetError | e.PermissionError
+    if isinstance(error, went):
+        return hung_up(camera, shown)
+    return unreachable(camera, shown, error.strerror)
+
+
+def hung_up(camera: str, shown: str) -> SourceUnreachable:
     return SourceUnreachable(
-        f"{name}: {shown} cannot be reached ({error.strerror or 'no reason given'}); "
+        f"Camera {camera}: {shown} hangs up without a picture; is it a camera?"
+    )
+
+
+def unreachable(camera: str, shown: str, why: str | None) -> SourceUnreachable:
+    """`why` is what the system says, in a few words."""
+    return SourceUnreachable(
+        f"Camera {camera}: {shown} cannot be reached ({why or 'no reason given'}); "
         "check the address and the network."
     )
 
@@ -87,8 +98,8 @@ def certificate_failure(camera: str, shown: str, why: str) -> SourceUntrusted:
 
 def unverifiable(camera: str, shown: str) -> SourceUntrusted:
     return SourceUntrusted(
-        f"Camera {camera}: {shown} is a playlist, or of a rare format, whose parts cannot be "
-        "verified; write verify_tls: false, or another address of the camera."
+        f"Camera {camera}: {shown} leads to what cannot be verified: an address without TLS, a "
+        "playlist, or a rare format; write verify_tls: false, or another address of the camera."
     )
 
 

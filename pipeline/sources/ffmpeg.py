@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -10,11 +11,21 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import SourceError, SourceNotFound, SourceUnreadable
 from pipeline.protocols import PacketSink
-from pipeline.sources.address import Kind, Place, file_path, kind_of, place_of, shown
+from pipeline.redact import shown
+from pipeline.sources.address import (
+    ENCODE_ADVICE,
+    Kind,
+    Place,
+    at_behind_host,
+    file_path,
+    kind_of,
+    place_of,
+)
+from pipeline.sources.asking import USER_AGENT
 from pipeline.sources.certificates import distrust, tls_options
 from pipeline.sources.decoders import choose, settled
 from pipeline.sources.failures import certificate_failure, opening_failure, unverifiable
-from pipeline.sources.lookup import look_up
+from pipeline.sources.lookup import check_host, look_up
 from pipeline.sources.options import SourceOptions
 from pipeline.sources.redirects import check_redirection
 from pipeline.sources.stream import StreamSource
@@ -35,6 +46,8 @@ _PROTOCOLS = {
 # What a certificate that is to be verified vouches for: all but playlists, whose parts FFmpeg
 # fetches without verifying anything.
 _VERIFIED_FORMATS = "asf,avi,flv,h264,hevc,matroska,mjpeg,mov,mp4,mpeg,mpegts,mpjpeg,ogg,webm"
+_VERIFIED_PROTOCOLS = "https,httpproxy,tcp,tls"
+_ALMOST_AN_ADDRESS = re.compile(r"(rtsps?|https?)[:/]", re.IGNORECASE)
 # FFmpeg takes plain text for the picture of an old terminal
 _TEXT_CODECS = frozenset({"ansi", "bintext", "idf", "xbin"})
 
@@ -67,9 +80,18 @@ def open_stream(
     kind = kind_of(camera, address)
     place = None if kind is Kind.FILE else place_of(address)
     wanted = _Wanted(camera, address, shown(address), kind, place, options)
-    with ExitStack() as connections:
-        open_s = _prepare(wanted, connections)
-        return _open(wanted, open_s, clock, packets)
+    ffmpeg = ffmpeg_options(camera, kind, options)
+    try:
+        if kind is not Kind.FILE:
+            check_host(camera, address)
+        with ExitStack() as connections:
+            open_s = _prepare(wanted, connections)
+            return _open(wanted, ffmpeg, open_s, clock, packets)
+    except SourceError as error:
+        if kind is Kind.FILE or not at_behind_host(address):
+            raise
+        failure = type(error)(f"{error} {ENCODE_ADVICE}")
+    raise failure
 
 
 def _prepare(wanted: _Wanted, connections: ExitStack) -> float:
@@ -79,7 +101,7 @@ def _prepare(wanted: _Wanted, connections: ExitStack) -> float:
     if wanted.place is None:
         return whole_s
     deadline = time.monotonic() + whole_s
-    look_up(wanted.camera, wanted.place, whole_s)
+    look_up(wanted.camera, wanted.address, wanted.place, whole_s)
     check_redirection(
         wanted.camera,
         wanted.address,
@@ -91,14 +113,23 @@ def _prepare(wanted: _Wanted, connections: ExitStack) -> float:
     return max(deadline - time.monotonic(), whole_s / 4)
 
 
-def _open(wanted: _Wanted, open_s: float, clock: Clock, packets: PacketSink | None) -> StreamSource:
+def _open(
+    wanted: _Wanted,
+    ffmpeg: dict[str, str],
+    open_s: float,
+    clock: Clock,
+    packets: PacketSink | None,
+) -> StreamSource:
     import av
 
     camera, kind, options = wanted.camera, wanted.kind, wanted.options
-    target = _checked_file(camera, wanted.address) if kind is Kind.FILE else wanted.address
-    ffmpeg = ffmpeg_options(camera, kind, options)
+    target = wanted.address
+    if kind is Kind.FILE:
+        target = _checked_file(camera, target, file_path(wanted.name))
     if _verified_http(wanted):
         ffmpeg["format_whitelist"] = _VERIFIED_FORMATS
+        # nor does it for an address without TLS that a redirection leads to
+        ffmpeg["protocol_whitelist"] = _VERIFIED_PROTOCOLS
     decoder = choose(camera, options.decoder)
     container: InputContainer | None = None
     began = time.monotonic()
@@ -151,17 +182,20 @@ def _verified_http(wanted: _Wanted) -> bool:
     return wanted.options.verify_tls and place is not None and place.scheme == "https"
 
 
-def _checked_file(camera: str, address: str) -> str:
+def _checked_file(camera: str, address: str, name: str) -> str:
     path = Path(file_path(address)).expanduser()
     try:
         if not path.exists():
-            raise SourceNotFound(f"Camera {camera}: there is no file {path}; check the path.")
+            remedy = "check the path"
+            if "@" in address or _ALMOST_AN_ADDRESS.match(address):
+                remedy += "; if it is the address of a camera, write rtsp:// in front"
+            raise SourceNotFound(f"Camera {camera}: there is no file {name}; {remedy}.")
         if not path.is_file():  # a pipe or a device, whose opening nothing bounds
-            raise SourceUnreadable(f"Camera {camera}: {path} is not a file; name a video file.")
+            raise SourceUnreadable(f"Camera {camera}: {name} is not a file; name a video file.")
         if path.stat().st_size == 0:
-            raise SourceUnreadable(f"Camera {camera}: {path} is empty; name a video file.")
+            raise SourceUnreadable(f"Camera {camera}: {name} is empty; name a video file.")
     except (OSError, ValueError):
-        raise SourceNotFound(f"Camera {camera}: {path} cannot be opened; check the path.") from None
+        raise SourceNotFound(f"Camera {camera}: {name} cannot be opened; check the path.") from None
     # without the prefix FFmpeg would take concat:a|b or pipe:0 for one of its protocols
     return f"file:{path}"
 
@@ -181,6 +215,7 @@ def ffmpeg_options(camera: str, kind: Kind, options: SourceOptions) -> dict[str,
     ffmpeg |= tls_options(camera, options)
     if kind is Kind.RTSP:
         ffmpeg |= {"rtsp_transport": options.transport, "allowed_media_types": "video"}
+        ffmpeg["user_agent"] = USER_AGENT
         if options.transport == "udp":
             ffmpeg["protocol_whitelist"] += ",udp"
     return ffmpeg

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 import threading
 from dataclasses import dataclass, field
 
-from pipeline.errors import SourceUnreachable
-from pipeline.sources.address import Place
+from pipeline.errors import SourceNotFound, SourceUnreachable
+from pipeline.redact import shown
+from pipeline.sources.address import Place, host_is_certain, place_of
 
 _lock = threading.Lock()
 _running: dict[str, _LookUp] = {}
@@ -39,8 +41,27 @@ class _LookUp:
             self.done.set()
 
 
-def look_up(camera: str, place: Place, timeout_s: float) -> None:
-    """Wait until the host's name is known to stand for an address.
+def check_host(camera: str, address: str) -> None:
+    """Make sure that an address names a host, and that no part of a password is taken for it.
+
+    Raises:
+        SourceNotFound: it does not, or seems to be.
+    """
+    place, name = place_of(address), shown(address)
+    if place is None:
+        raise SourceNotFound(
+            f"Camera {camera}: {name} names no host and port that can be read; write an address "
+            "such as rtsp://192.0.2.20:554/stream1."
+        )
+    if not _is_address(place.host) and not host_is_certain(address):
+        raise SourceNotFound(
+            f"Camera {camera}: where the host begins in {name} cannot be told, since an @ stands "
+            "behind it."
+        )
+
+
+def look_up(camera: str, address: str, place: Place, timeout_s: float) -> None:
+    """Wait until the name of the host at a camera's address is known to stand for one of numbers.
 
     Raises:
         SourceUnreachable: it does not, or no name server has answered in time.
@@ -51,16 +72,18 @@ def look_up(camera: str, place: Place, timeout_s: float) -> None:
         running = _running.get(place.host)
         if running is None:
             running = _running[place.host] = _LookUp(place.host)
-            name = f"look-up-{place.host}"
-            threading.Thread(target=running.run, name=name, daemon=True).start()
+            # not by the host's name, which is a part of the password where that is not encoded
+            threading.Thread(target=running.run, name="look-up", daemon=True).start()
+    host = re.split(r"[/?#]", shown(address).partition("://")[2], maxsplit=1)[0]
+    name = place.host if host.lower().startswith(place.host) else host
     if not running.done.wait(timeout_s):
         raise SourceUnreachable(
-            f"Camera {camera}: no name server tells the address of {place.host} within "
+            f"Camera {camera}: no name server tells the address of {name} within "
             f"{timeout_s:g} s; check the network, or write the camera's numeric address."
         )
     if running.reason is not None:
         raise SourceUnreachable(
-            f"Camera {camera}: the host {place.host} is not known ({running.reason}); "
+            f"Camera {camera}: the host {name} is not known ({running.reason}); "
             "check the address and the network."
         )
 

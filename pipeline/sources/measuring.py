@@ -15,8 +15,9 @@ from statistics import mean
 from urllib.parse import urlsplit
 
 from pipeline.errors import SourceError, SourceStalled
+from pipeline.redact import shown
 from pipeline.sources import figures
-from pipeline.sources.address import Kind, kind_of, shown
+from pipeline.sources.address import Kind, kind_of
 from pipeline.sources.costs import Decoded, decoded
 from pipeline.sources.figures import Arrival
 from pipeline.sources.measurement import (

@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 
 from pipeline.errors import SourceError, SourceStalled
-from pipeline.sources.address import shown
+from pipeline.redact import shown
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.opening import DEFAULTS, open_source
 from pipeline.sources.options import SourceOptions

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pipeline.errors import SourceError, SourceRefused
 from pipeline.health import CameraState
 from pipeline.protocols import PacketSink
-from pipeline.sources.address import is_film, shown
+from pipeline.redact import shown
+from pipeline.sources.address import is_film
 from pipeline.sources.opened import OpenedSource
 from pipeline.sources.opening import DEFAULTS, open_source
 from pipeline.sources.options import SourceOptions

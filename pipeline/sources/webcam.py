@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import SourceStalled, SourceUnreadable
 from pipeline.masking import Masks
 from pipeline.protocols import PacketSink
+from pipeline.redact import shown
 from pipeline.sources.address import webcam_name
 from pipeline.sources.decoders import SOFTWARE
 from pipeline.sources.devices import find_webcam
@@ -45,8 +46,8 @@ def open_webcam(
     if not capture.isOpened():
         capture.release()
         raise SourceUnreadable(
-            f"Camera {camera}: {address} ({device}) cannot be opened; another program may be using "
-            "it, or this user is not in the group `video`."
+            f"Camera {camera}: {shown(address)} ({device}) cannot be opened; another program may "
+            "be using it, or this user is not in the group `video`."
         )
     return WebcamSource(camera, address, capture, clock, packets, Masks(options.masks))
 
@@ -73,7 +74,7 @@ class WebcamSource:
         self.rate: float | None = capture.get(cv2.CAP_PROP_FPS) or None
         self.dropped: Counter[str] = Counter()
         self._camera = camera
-        self._address = address
+        self._address = shown(address)
         self._capture = capture
         self._clock = clock
         self._packets = packets

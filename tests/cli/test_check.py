@@ -102,6 +102,17 @@ def test_a_camera_that_cannot_be_had_is_told_in_the_json(vigil: Any) -> None:
     assert stream["error"]["sentence"].endswith(".")
 
 
+def test_no_part_of_a_password_becomes_the_name_of_a_camera(vigil: Any) -> None:
+    addresses = ["rtsp://admin:p@Ss-sesame#1@127.0.0.1:9/s", "admin:sesame@127.0.0.1"]
+    for options in ([], ["--json"]):
+        done = vigil("check", *addresses, *options, "--seconds", "1")
+        assert done.returncode == 1
+        assert "sesame" not in (done.stdout + done.stderr).lower()
+    assert next(iter(json.loads(done.stdout)["cameras"])) == "camera-127-0-0-1"
+    assert "percent-encoded" in done.stdout
+    assert "write rtsp:// in front" in done.stdout
+
+
 def test_control_c_ends_a_long_check_at_once(tmp_path: Path, reel: Reel) -> None:
     with (
         RtspCamera(reel, plays) as camera,

@@ -22,7 +22,7 @@ def open_camera(host: str, scheme: str = "rtsp") -> None:
 
 
 def looking_up() -> int:
-    return sum(thread.name.startswith("look-up-") for thread in threading.enumerate())
+    return sum(thread.name == "look-up" for thread in threading.enumerate())
 
 
 @pytest.fixture

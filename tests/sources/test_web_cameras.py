@@ -252,11 +252,31 @@ def test_a_playlist_whose_parts_nobody_would_verify_is_not_read(tmp_path: Path) 
     asked: list[tuple[str, str | None]] = []
     with web_camera(tmp_path, certificate=own, asked=asked) as host:
         options = SourceOptions(verify_tls=True, tls_ca=own.file)
-        with pytest.raises(SourceUntrusted, match="is a playlist"):
+        with pytest.raises(
+            SourceUntrusted, match="cannot be verified: an address without TLS, a playlist"
+        ):
             open_source("door", f"https://{host}/vod.m3u8", options=options)
         assert {path for path, _ in asked} == {"/vod.m3u8"}
         source = open_source("door", f"https://{host}/vod.m3u8", options=QUICK)
         assert len(list(source.frames())) == 40
+
+
+@pytest.mark.parametrize("account", ["", f"{USER}:{PASSWORD}@"])
+def test_a_verified_web_camera_leads_to_no_address_without_tls(
+    tmp_path: Path, account: str
+) -> None:
+    make_film(tmp_path / "film.mp4", frames=8)
+    own = make_certificate(tmp_path)
+    asked: list[tuple[str, str | None]] = []
+    with web_camera(tmp_path, asked=asked) as plain:
+        answers = {"/video": lambda handler: handler.send_on(f"http://{plain}/film.mp4")}
+        with web_camera(tmp_path, answers, certificate=own) as host:
+            options = SourceOptions(verify_tls=True, tls_ca=own.file)
+            with pytest.raises(SourceUntrusted, match="cannot be verified: an address without TLS"):
+                open_source("door", f"https://{account}{host}/video", options=options)
+            assert asked == []
+            source = open_source("door", f"https://{account}{host}/video", options=QUICK)
+            assert len(list(source.frames())) == 8
 
 
 def test_closing_is_quick_though_the_camera_reads_and_sends_no_more(tmp_path: Path) -> None:
