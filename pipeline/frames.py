@@ -49,16 +49,12 @@ class Box(NamedTuple):
         return ((self.x1 + self.x2) / 2, self.y2)
 
 
-Luma = NDArray[np.uint8]
-"""The brightness of a picture: uint8, height x width."""
-
-
 class Picture(Protocol):
     """A decoded picture that is converted only when somebody looks at it."""
 
-    def luma(self) -> Luma:
-        """Its brightness at the size of the picture, without a conversion where the decoder gives
-        it; not to be written to."""
+    def fingerprint(self) -> int:
+        """A checksum of its brightness, masks or not, that pictures alike to the bit share and
+        hardly any others: it shows nobody anything."""
         ...
 
     def bgr(self, size: Size) -> Image:

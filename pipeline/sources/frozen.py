@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-
 from pipeline.types import Frame
 
 LOOK_S = 5.0
@@ -11,8 +9,6 @@ LOOK_S = 5.0
 so the same places of a group of pictures that is sent again and again."""
 SOONEST_S = 0.4
 """And none sooner, since cameras may send nothing but keyframes."""
-ROWS = 4
-"""Every fourth row is enough: noise changes all of them."""
 MOST = 4096
 """So many pictures are remembered; a camera that shows more before it repeats is not frozen."""
 
@@ -43,7 +39,7 @@ class FrozenPictures:
         if since < SOONEST_S or (not frame.keyframe and since < LOOK_S):
             return self.frozen
         self._compared = now
-        fingerprint = zlib.crc32(frame.picture.luma()[::ROWS].tobytes())
+        fingerprint = frame.picture.fingerprint()
         if fingerprint not in self._known or len(self._known) >= MOST:
             self._known = self._known if len(self._known) < MOST else set()
             self._known.add(fingerprint)
