@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.masking import Masks
+from pipeline.turning import quarter_turns, turned, turned_size
 from pipeline.types import Image, Picture, Size
 
 if TYPE_CHECKING:
@@ -71,13 +72,12 @@ class DecodedPicture:
     turned picture.
     """
 
-    __slots__ = ("_frame", "_turns", "size")
+    __slots__ = ("_frame", "size", "turns")
 
     def __init__(self, frame: VideoFrame) -> None:
         self._frame = frame
-        self._turns = round(frame.rotation / 90) % 4  # quarter turns, counter-clockwise
-        width, height = frame.width, frame.height
-        self.size: Size = (height, width) if self._turns % 2 else (width, height)
+        self.turns = quarter_turns(frame.rotation)
+        self.size: Size = turned_size((frame.width, frame.height), self.turns)
 
     @property
     def keyframe(self) -> bool:
@@ -94,12 +94,11 @@ class DecodedPicture:
 
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height), bilinear."""
-        width, height = reversed(size) if self._turns % 2 else size
+        width, height = turned_size(size, self.turns)
         scaled = _converter().reformat(
             self._frame, width=width, height=height, format="bgr24", interpolation="BILINEAR"
         )
-        image = cast("Image", scaled.to_ndarray())
-        return np.ascontiguousarray(np.rot90(image, self._turns)) if self._turns else image
+        return turned(cast("Image", scaled.to_ndarray()), self.turns)
 
 
 _LUMA_FIRST = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "nv12", "gray"})

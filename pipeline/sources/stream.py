@@ -156,6 +156,7 @@ class StreamSource:
                     picture=picture,
                     discontinuity=stamp.discontinuity,
                     keyframe=picture.keyframe,
+                    turns=picture.turns,
                 )
                 index += 1
             # packets may come without ever making a picture, which no timeout of FFmpeg's sees
