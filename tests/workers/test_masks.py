@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 from chat_server import ChatServer, chat_server, with_logprobs
 from conftest_web import Installation, served
 from films import make_film
@@ -25,10 +26,13 @@ from pipeline.clips.cut import Cut
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.media import LocalMedia
+from pipeline.sources import open_source
+from pipeline.sources.pictures import DecodedPicture
 from pipeline.store import JobKind, Store
-from pipeline.types import Polygon
+from pipeline.types import Polygon, Size
 from pipeline.workers.cutting import Cutting
 from pipeline.workers.drawing import Drawing
+from pipeline.workers.hiding import Hiding
 
 SECOND = timedelta(seconds=1)
 RIGHT: Polygon = ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0))
@@ -54,6 +58,8 @@ class Recorder:
         *,
         then: tuple[Polygon, ...] = (),
         now: tuple[Polygon, ...] = (),
+        turns: int = 0,
+        annotated: bool = False,
         **event: Any,
     ) -> None:
         self.folder = folder
@@ -63,7 +69,12 @@ class Recorder:
         (folder / "work").mkdir()
         self.started = kept.begin + 2 * SECOND
         wanted = footage(
-            begin=kept.begin, found=self.started, post_roll_s=1.0, annotated=False, masks=then
+            begin=kept.begin,
+            found=self.started,
+            post_roll_s=1.0,
+            annotated=annotated,
+            masks=then,
+            turns=turns,
         )
         values = {"started": self.started, "footage": wanted, "frame_size": (160, 120)} | event
         self.store.amend("e1", created(**values), now=self.started)
@@ -73,7 +84,7 @@ class Recorder:
             folder / "video",
             folder / "work",
             "test",
-            masks={"back-door": now},
+            hiding=Hiding({"back-door": now}),
         )
 
     def cut(self, *, ended: bool = True) -> Event:
@@ -86,7 +97,12 @@ class Recorder:
     def draw(self, *masks: Polygon) -> Event:
         """Have the annotated clip drawn where the configuration has these masks."""
         drawing = Drawing(
-            config_of(self.folder, *masks), self.store, self.media, self.folder / "work", "test"
+            config_of(self.folder, *masks),
+            self.store,
+            self.media,
+            self.folder / "work",
+            "test",
+            Hiding({"back-door": masks}),
         )
         drawing.start()
         try:
@@ -162,16 +178,133 @@ def test_what_was_hidden_stays_hidden_and_what_is_hidden_now_is_too(
     assert drawn[44:, :64].min() > 40
 
 
-def test_a_film_that_lies_on_its_side_in_the_clip_is_black_all_over(
-    kept: Kept, tmp_path: Path
+def turned_film(path: Path, turns: int, *, size: Size, codec: str, said: str) -> Path:
+    """A film that is to be turned before it is shown, which is said in its container, or in its
+    packets as a camera on a ceiling does: grey, upright with a white secret at the upper left."""
+    upright = np.full((size[1], size[0], 3), 90, np.uint8)
+    upright[: size[1] // 4, : size[0] // 4] = 255
+    stored = np.ascontiguousarray(np.rot90(upright, -turns))
+    with av.open(str(path), "w") as output:
+        options = {"bf": "0"} if codec == "libx264" else {}
+        stream = output.add_stream(codec, rate=10, options=options)
+        stream.width, stream.height = stored.shape[1], stored.shape[0]
+        stream.pix_fmt, stream.gop_size = "yuv420p", 10
+        if said == "container":
+            stream.set_display_rotation(90 * turns)
+            output.start_encoding()
+            through = None
+        else:
+            output.start_encoding()
+            orientation = f"h264_metadata=display_orientation=insert:rotate={90 * turns}"
+            through = BitStreamFilterContext(orientation, stream)
+        for _ in range(50):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(stored, format="bgr24")):
+                output.mux(packet if through is None else through.filter(packet))
+        for packet in stream.encode(None):
+            output.mux(packet if through is None else through.filter(packet))
+    return path
+
+
+SECRET: Polygon = ((0.0, 0.0), (0.3, 0.0), (0.3, 0.3), (0.0, 0.3))
+
+
+@pytest.mark.parametrize(
+    ("turns", "size", "codec", "said"),
+    [
+        (2, (160, 120), "libx264", "container"),
+        (2, (160, 120), "libx264", "packets"),
+        (2, (160, 120), "mpeg4", "container"),
+        (1, (160, 160), "libx264", "container"),
+        (3, (160, 160), "libx264", "packets"),
+        (1, (120, 160), "libx264", "container"),
+        (3, (120, 160), "mpeg4", "container"),
+    ],
+)
+def test_what_is_hidden_in_the_upright_picture_is_in_all_that_is_made_of_a_turned_one(
+    tmp_path: Path, turns: int, size: Size, codec: str, said: str
 ) -> None:
-    recorder = Recorder(kept, tmp_path, then=(RIGHT,), frame_size=(120, 160))
+    film = turned_film(tmp_path / "film.mp4", turns, size=size, codec=codec, said=said)
+    frame = next(open_source("back-door", str(film)).frames())
+    assert (frame.turns, frame.size) == (turns, size)
+    recorder = Recorder(
+        packets_of(film), tmp_path, then=(SECRET,), turns=frame.turns, frame_size=frame.size
+    )
+    recorder.cutting.encodes = codec == "mpeg4"
+    event = recorder.cut()
+    assert event.clip is not None
+    assert event.clip.transcoded is (codec == "mpeg4")
+    assert (event.clip.width, event.clip.height) == size
+    drawn = recorder.draw(SECRET)
+    assert drawn.annotated_clip is not None
+    poster = recorder.picture(event.clip.poster)
+    annotated = recorder.picture(drawn.annotated_clip.key)[: size[1], : size[0]]
+    for image in (poster, annotated):
+        assert image.shape[:2] == (size[1], size[0])
+        assert image[:28, :28].max() <= 8
+        assert image.max() < 150
+        assert image[size[1] // 2 :, size[0] // 2 :].min() > 60
+    sheet = recorder.picture(drawn.annotated_clip.contact_sheet)
+    assert sheet[:28, :28].max() <= 8
+    # The clip itself plays upright, the secret where it was.
+    with av.open(str(recorder.media.path(event.clip.key))) as container:
+        shown = DecodedPicture(next(container.decode(video=0)))
+    assert shown.size == size
+    assert shown.bgr(size)[:25, :25].min() > 200
+    assert recorder.cutting.hiding.problem is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"frame_size": (120, 160)}, "(160x120) have another shape"),
+        ({"frame_size": (320, 180)}, "those that are looked at (320x180)"),
+        ({"turns": 2}, "turn both of its streams"),
+    ],
+)
+@pytest.mark.parametrize("when", ["then", "now"])
+def test_where_nobody_knows_where_a_mask_lies_in_a_clip_it_is_black_all_over_and_that_is_said(
+    kept: Kept,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, Any],
+    said: str,
+    when: str,
+) -> None:
+    recorder = Recorder(kept, tmp_path, **{when: (RIGHT,)}, **changes)  # type: ignore[arg-type]
+    recorder.cut(ended=False)
     event = recorder.cut()
     assert event.clip is not None
     assert recorder.picture(event.clip.poster).max() <= 8
     assert event.clip.timeline is not None
     made = Cut.model_validate_json(recorder.media.get(event.clip.timeline))
     assert RIGHT in made.masks
+    problem = recorder.cutting.hiding.problem
+    assert problem is not None
+    assert problem.startswith("Clips of the back door are shown black all over")
+    assert said in problem
+    assert [record.getMessage() for record in caplog.records].count(problem) == 1
+
+
+@pytest.mark.parametrize("changes", [{"frame_size": (320, 180)}, {"turns": 2}])
+def test_a_mask_that_has_come_since_hides_all_of_a_clip_in_which_nobody_knows_where_it_lies(
+    kept: Kept, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    recorder = Recorder(kept, tmp_path, annotated=True, **changes)
+    event = recorder.cut()
+    assert event.clip is not None
+    assert not event.clip.restricted
+    assert recorder.picture(event.clip.poster).min() > 40
+    assert recorder.cutting.hiding.problem is None
+    event = recorder.draw(RIGHT)
+    assert event.annotated_clip is not None
+    assert np.median(recorder.picture(event.annotated_clip.key)[:120]) == 0
+
+
+def test_streams_of_nearly_one_shape_are_masked_as_ever(kept: Kept, tmp_path: Path) -> None:
+    recorder = Recorder(kept, tmp_path, then=(RIGHT,), frame_size=(320, 236))
+    event = recorder.cut()
+    assert event.clip is not None
+    assert recorder.picture(event.clip.poster)[:, :70].min() > 40
 
 
 @pytest.fixture
