@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import AwareDatetime
 
-from pipeline.clips.decoding import decoded, first_turns, ticks, upright
+from pipeline.clips.decoding import first_turns, ticks, upright
 from pipeline.clips.output import new_output
 from pipeline.clips.piece import Piece
 from pipeline.encoded import add_stream, opened
@@ -280,13 +280,13 @@ def _transcode(container: OutputContainer, pieces: Sequence[Piece], turns: int) 
     for piece in pieces:
         offset, origin = made.end, None
         shown: list[tuple[float, float]] = []
-        for frame, seconds, at in decoded(piece):
+        for frame, seconds, at in upright(piece):
             if origin is None:
                 origin = seconds
                 made.stretches.append(Stretch(t=round(offset, 4), at=at))
             pts = max(round((seconds - origin + offset) / _TIME_BASE), last + 1)
             last = pts
-            picture = upright(frame, piece).reformat(width=width, height=height, format="yuv420p")
+            picture = frame.reformat(width=width, height=height, format="yuv420p")
             picture.pts, picture.time_base = pts, _TIME_BASE
             t = float(pts * _TIME_BASE)
             shown.append((at.timestamp(), t))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.clips.piece import Piece
 from pipeline.encoded import opened
-from pipeline.turning import quarter_turns, turned
+from pipeline.turning import Turns, turned
 from pipeline.types import EncodedPacket, Image
 
 if TYPE_CHECKING:
@@ -27,17 +27,17 @@ def ticks(packet: EncodedPacket) -> tuple[int, int]:
 def first_turns(piece: Piece) -> int:
     """By how many quarter turns the first picture of a piece is to be turned."""
     frame = next((frame for frame, _, _ in decoded(piece)), None)
-    return piece.stream.turns if frame is None else _turns(frame, piece)
+    return piece.stream.turns if frame is None else Turns(piece.stream.turns).of(frame)
 
 
-def _turns(frame: VideoFrame, piece: Piece) -> int:
-    """As the camera says in its packets, else as the container did."""
-    return quarter_turns(frame.rotation) or piece.stream.turns
+def upright(piece: Piece) -> Iterator[tuple[VideoFrame, float, datetime]]:
+    """As `decoded`, the pictures turned as they are to be shown."""
+    turns = Turns(piece.stream.turns)
+    for frame, seconds, at in decoded(piece):
+        yield _turned(frame, turns.of(frame)), seconds, at
 
 
-def upright(frame: VideoFrame, piece: Piece) -> VideoFrame:
-    """A picture of a piece, turned if it has to be."""
-    turns = _turns(frame, piece)
+def _turned(frame: VideoFrame, turns: int) -> VideoFrame:
     if not turns:
         return frame
     import av

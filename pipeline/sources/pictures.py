@@ -68,15 +68,15 @@ class Damage:
 class DecodedPicture:
     """A frame of PyAV's; any thread may convert it.
 
-    Films of hand-held cameras say by how much they are to be turned; `size` and `bgr` are of the
-    turned picture.
+    It is turned by `turns` quarter turns, counter-clockwise, or as the frame itself says, as those
+    of hand-held cameras do; `size` and `bgr` are of the turned picture.
     """
 
     __slots__ = ("_frame", "size", "turns")
 
-    def __init__(self, frame: VideoFrame) -> None:
+    def __init__(self, frame: VideoFrame, turns: int | None = None) -> None:
         self._frame = frame
-        self.turns = quarter_turns(frame.rotation)
+        self.turns = quarter_turns(frame.rotation) if turns is None else turns
         self.size: Size = turned_size((frame.width, frame.height), self.turns)
 
     @property
