@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,113 +14,19 @@ import pytest
 from chat_server import ChatServer, chat_server, with_logprobs
 from conftest_web import Installation, served
 from films import make_film
-from footage import Kept, packets_of, write
-from happenings import created, footage
-from running import SMALL, until
+from footage import Kept, packets_of
+from recorder import Recorder
+from running import SMALL
 
-from pipeline import Event, Pipeline
-from pipeline.amendment import EventEnded
+from pipeline import Pipeline
 from pipeline.clips.cut import Cut
-from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.media import LocalMedia
-from pipeline.sources import SourceOptions, open_source
-from pipeline.sources.pictures import DecodedPicture
 from pipeline.store import JobKind, Store
-from pipeline.types import Polygon, Size
-from pipeline.workers.cutting import Cutting
-from pipeline.workers.drawing import Drawing
-from pipeline.workers.hiding import Hiding
+from pipeline.types import Polygon
 
-SECOND = timedelta(seconds=1)
 RIGHT: Polygon = ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0))
 TOP: Polygon = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.25), (0.0, 0.25))
-
-
-def config_of(folder: Path, *masks: Polygon) -> Config:
-    camera = {"source": "film.mp4", "masks": [list(map(list, polygon)) for polygon in masks]}
-    return validate(
-        {"data": str(folder / "data"), "cameras": {"back-door": camera}},
-        where="test",
-        folder=folder,
-    )
-
-
-class Recorder:
-    """The recording of an event that was found with one set of masks, and is cut with another."""
-
-    def __init__(
-        self,
-        kept: Kept,
-        folder: Path,
-        *,
-        then: tuple[Polygon, ...] = (),
-        now: tuple[Polygon, ...] = (),
-        turns: int = 0,
-        annotated: bool = False,
-        **event: Any,
-    ) -> None:
-        self.folder = folder
-        write(kept, folder / "video" / "back-door")
-        self.store = Store.open(folder / "data")
-        self.media = LocalMedia(folder / "data" / "media")
-        (folder / "work").mkdir()
-        self.started = kept.begin + 2 * SECOND
-        wanted = footage(
-            begin=kept.begin,
-            found=self.started,
-            post_roll_s=1.0,
-            annotated=annotated,
-            masks=then,
-            turns=turns,
-        )
-        values = {"started": self.started, "footage": wanted, "frame_size": (160, 120)} | event
-        self.store.amend("e1", created(**values), now=self.started)
-        self.cutting = Cutting(
-            self.store,
-            self.media,
-            folder / "video",
-            folder / "work",
-            "test",
-            hiding=Hiding({"back-door": now}),
-        )
-
-    def cut(self, *, ended: bool = True) -> Event:
-        if ended:
-            over = EventEnded(ended=self.started + SECOND, reason="quiet")
-            self.store.amend("e1", over, now=self.started)
-        assert self.cutting.step(self.started, 0.0, last=True)
-        return self.event()
-
-    def draw(self, *masks: Polygon) -> Event:
-        """Have the annotated clip drawn where the configuration has these masks."""
-        drawing = Drawing(
-            config_of(self.folder, *masks),
-            self.store,
-            self.media,
-            self.folder / "work",
-            "test",
-            Hiding({"back-door": masks}),
-        )
-        drawing.start()
-        try:
-            return until(lambda: (event := self.event()).annotated_clip and event)
-        finally:
-            drawing.stop(10)
-
-    def event(self) -> Event:
-        event = self.store.event("e1")
-        assert event is not None
-        return event
-
-    def picture(self, key: str | None) -> np.ndarray:
-        """A stored picture, or the first one of a clip."""
-        assert key is not None
-        path = self.media.path(key)
-        if path.suffix == ".jpg":
-            return cv2.imread(str(path))
-        with av.open(str(path)) as container:
-            return next(container.decode(video=0)).to_ndarray(format="bgr24")
 
 
 @pytest.fixture(scope="module")
@@ -175,92 +80,6 @@ def test_what_was_hidden_stays_hidden_and_what_is_hidden_now_is_too(
     assert drawn[:, 88:].max() <= 8
     assert drawn[:24].max() <= 8
     assert drawn[44:, :64].min() > 40
-
-
-def with_orientation(packet: av.Packet, turns: int) -> av.Packet:
-    """A packet of H.264 with the message that says how its pictures are to be turned: no flips, so
-    many 65,536ths of a circle, until further notice."""
-    message = (turns << 14 << 5 | 0b01001).to_bytes(3, "big")
-    told = av.Packet(b"\0\0\0\1\x06\x2f\x03" + message + b"\x80" + bytes(packet))
-    told.pts, told.dts, told.time_base = packet.pts, packet.dts, packet.time_base
-    told.is_keyframe, told.stream = True, packet.stream
-    return told
-
-
-def turned_film(path: Path, turns: int, *, size: Size, codec: str, said: str) -> Path:
-    """A film that is to be turned before it is shown, which is said in its container, or in its
-    keyframes as a camera on a ceiling does: grey, upright with a white secret at the upper left."""
-    upright = np.full((size[1], size[0], 3), 90, np.uint8)
-    upright[: size[1] // 4, : size[0] // 4] = 255
-    stored = np.ascontiguousarray(np.rot90(upright, -turns))
-    with av.open(str(path), "w") as output:
-        options = {} if codec == "mpeg4" else {"bf": "0"}
-        stream = output.add_stream(codec.removesuffix("-444"), rate=10, options=options)
-        stream.width, stream.height = stored.shape[1], stored.shape[0]
-        stream.pix_fmt = "yuv444p" if codec.endswith("-444") else "yuv420p"
-        stream.gop_size = 15
-        if said == "container":
-            stream.set_display_rotation(90 * turns)
-        for image in [av.VideoFrame.from_ndarray(stored, format="bgr24")] * 50 + [None]:
-            for packet in stream.encode(image):
-                if said == "keyframes" and packet.is_keyframe:
-                    output.mux(with_orientation(packet, turns))
-                else:
-                    output.mux(packet)
-    return path
-
-
-SECRET: Polygon = ((0.0, 0.0), (0.3, 0.0), (0.3, 0.3), (0.0, 0.3))
-
-
-@pytest.mark.parametrize(
-    ("turns", "size", "codec", "said"),
-    [
-        (2, (160, 120), "libx264", "container"),
-        (2, (160, 120), "libx264", "keyframes"),
-        (2, (160, 120), "mpeg4", "container"),
-        (1, (160, 160), "libx264", "container"),
-        (3, (160, 160), "libx264", "keyframes"),
-        (1, (120, 160), "libx264", "container"),
-        (3, (120, 160), "mpeg4", "container"),
-        (2, (160, 120), "libx264-444", "keyframes"),
-    ],
-)
-def test_what_is_hidden_in_the_upright_picture_is_in_all_that_is_made_of_a_turned_one(
-    tmp_path: Path, turns: int, size: Size, codec: str, said: str
-) -> None:
-    film = turned_film(tmp_path / "film.mp4", turns, size=size, codec=codec, said=said)
-    masked = SourceOptions(masks=(SECRET,))
-    for frame in open_source("back-door", str(film), options=masked).frames():
-        assert (frame.turns, frame.size) == (turns, size)
-        assert frame.image().max() < 150
-    recorder = Recorder(
-        packets_of(film), tmp_path, then=(SECRET,), turns=frame.turns, frame_size=frame.size
-    )
-    recorder.cutting.encodes = codec != "libx264"
-    event = recorder.cut()
-    assert event.clip is not None
-    assert event.clip.transcoded is (codec != "libx264")
-    assert (event.clip.width, event.clip.height) == size
-    drawn = recorder.draw(SECRET)
-    assert drawn.annotated_clip is not None
-    poster = recorder.picture(event.clip.poster)
-    with av.open(str(recorder.media.path(drawn.annotated_clip.key))) as container:
-        shown = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
-    annotated = [image[: size[1], : size[0]] for image in shown]
-    for image in (poster, *annotated):
-        assert image.shape[:2] == (size[1], size[0])
-        assert image[:28, :28].max() <= 8
-        assert image.max() < 150
-        assert image[size[1] // 2 :, size[0] // 2 :].min() > 60
-    sheet = recorder.picture(drawn.annotated_clip.contact_sheet)
-    assert sheet[:28, :28].max() <= 8
-    # The clip itself plays upright, the secret where it was.
-    with av.open(str(recorder.media.path(event.clip.key))) as container:
-        for picture in map(DecodedPicture, container.decode(video=0)):
-            assert picture.size == size
-            assert picture.bgr(size)[:25, :25].min() > 200
-    assert recorder.cutting.hiding.problem is None
 
 
 @pytest.mark.parametrize(
