@@ -29,7 +29,8 @@ class Footage(Wire):
     The clip begins at `begin` and ends `post_roll_s` after the event, but is cut when it is
     `longest_s` long; a first one ends `post_roll_s` after the event was `found`. All moments are
     on the camera's clock, `captured_at`, as the host's `clock` was set then, whatever it was set to
-    since. It is `annotated` too, or not; always where the camera has `masks`.
+    since. It is `annotated` too, or not; always where the camera has `masks`, which lie in pictures
+    that were turned by `turns` quarter turns, counter-clockwise.
     """
 
     begin: AwareDatetime
@@ -39,6 +40,7 @@ class Footage(Wire):
     annotated: bool = True
     clock: HostClock | None = None
     masks: tuple[Polygon, ...] = ()
+    turns: int = 0
 
 
 class EventCreated(Wire):

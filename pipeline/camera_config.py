@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline.geometry import crosses_itself
 from pipeline.redact import shown
 from pipeline.rule_config import DEFAULT_RULES, Key, Rule, Section
 from pipeline.types import Severity, Zone
@@ -34,6 +35,8 @@ def _with_an_area(value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, 
         for (x1, y1), (x2, y2) in pairwise(others)
     ):
         raise ValueError("the points lie on one line and enclose nothing")
+    if crosses_itself(value):
+        raise ValueError("its edges cross each other; list the corners in order around it")
     return value
 
 

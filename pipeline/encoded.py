@@ -2,17 +2,20 @@
 
 FFmpeg hands parameter sets and the like from one container to another only as a stream of an open
 container. So the value holds a container of its own, a few hundred bytes of NUT, which keeps them
-as they are.
+as they are. NUT has no word for how a picture is to be turned, so that is a value beside it.
 """
 
 from __future__ import annotations
 
 import io
+import math
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from pipeline.turning import quarter_turns
 from pipeline.types import EncodedStream
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 _FORMAT = "nut"
 # The header says all there is to know; there are no pictures in it to learn more from.
 _UNPROBED = {"probesize": "32", "analyzeduration": "0"}
+_TRACK_HEADER = 96
 
 
 def describe(stream: VideoStream) -> EncodedStream:
@@ -49,7 +53,28 @@ def describe(stream: VideoStream) -> EncodedStream:
         time_base=time_base,
         header=file.getvalue(),
         pixel_format=context.pix_fmt,
+        turns=_turns(stream),
     )
+
+
+def _turns(stream: VideoStream) -> int:
+    """By how much the stream's container says that pictures are to be turned; 0 of a codec that
+    MP4 does not hold, in whose header alone PyAV lets one see it before there is a picture."""
+    import av
+
+    file = io.BytesIO()
+    try:
+        with av.open(file, "w", format="mp4", options={"movflags": "empty_moov"}) as container:
+            container.add_stream_from_template(stream, opaque=True)
+            container.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return 0
+    # Its track header, where the matrix of the display comes after times of either length.
+    header = file.getvalue().partition(b"tkhd")[2]
+    if len(header) < _TRACK_HEADER:
+        return 0
+    cosine, sine = struct.unpack_from(">2i", header, 52 if header[0] else 40)
+    return quarter_turns(-math.degrees(math.atan2(sine, cosine)))
 
 
 @contextmanager
@@ -70,4 +95,6 @@ def add_stream(container: OutputContainer, stream: EncodedStream) -> VideoStream
     with opened(stream) as template:
         added = container.add_stream_from_template(template, opaque=True)
     added.time_base = stream.time_base
+    if stream.turns:
+        added.set_display_rotation(90 * stream.turns)
     return added

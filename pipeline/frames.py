@@ -49,16 +49,12 @@ class Box(NamedTuple):
         return ((self.x1 + self.x2) / 2, self.y2)
 
 
-Luma = NDArray[np.uint8]
-"""The brightness of a picture: uint8, height x width."""
-
-
 class Picture(Protocol):
     """A decoded picture that is converted only when somebody looks at it."""
 
-    def luma(self) -> Luma:
-        """Its brightness at the size of the picture, without a conversion where the decoder gives
-        it; not to be written to."""
+    def fingerprint(self) -> int:
+        """A checksum of its brightness, masks or not, that pictures alike to the bit share and
+        hardly any others: it shows nobody anything."""
         ...
 
     def bgr(self, size: Size) -> Image:
@@ -72,7 +68,8 @@ class Frame:
 
     `discontinuity` is true on the first frame after an opening, a reconnection or a jump of the
     presentation times: what was tracked before must not be joined to what comes now. `keyframe` is
-    true of one that was coded without reference to others, where that is known.
+    true of one that was coded without reference to others, where that is known. The picture is
+    upright; `turns` is by how many quarter turns, counter-clockwise, it was turned for that.
     """
 
     camera: str
@@ -84,6 +81,7 @@ class Frame:
     picture: Picture
     discontinuity: bool = False
     keyframe: bool = False
+    turns: int = 0
 
     def image(self, size: Size | None = None) -> Image:
         """The picture as a read-only array, scaled to `size` (width, height) if given."""
@@ -97,7 +95,8 @@ class EncodedStream:
     """What must be known of a camera's stream to keep its packets.
 
     `codec` is FFmpeg's name (h264, hevc, mjpeg), `time_base` the seconds of one tick of its
-    packets' times, `header` all that a container says of the stream; see `pipeline.encoded`.
+    packets' times, `header` all that a container says of the stream, but by how many quarter
+    `turns`, counter-clockwise, its pictures are to be turned; see `pipeline.encoded`.
     """
 
     codec: str
@@ -105,6 +104,7 @@ class EncodedStream:
     time_base: Fraction
     header: bytes
     pixel_format: str | None = None
+    turns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class View:
     """What a rule sees of one moment. `captured_at` is in the site's time zone, for sentences.
 
     `period_s` is how many seconds lie between two looks lately: rules that wait for something to
-    end wait longer where looks are rare (`continuity.patient`).
+    end wait longer where looks are rare (`continuity.patient`). `turns` is the frame's.
     """
 
     camera: str
@@ -213,6 +213,7 @@ class View:
     tracks: tuple[Track, ...] = ()
     lost: tuple[Track, ...] = ()
     zones: Mapping[str, Zone] = field(default_factory=dict)
+    turns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,32 @@ def inside(point: Point, polygon: Sequence[Point]) -> bool:
     return within
 
 
+def crosses_itself(polygon: Sequence[Point]) -> bool:
+    """Whether edges of a polygon cross or touch others than their neighbours, so that what it
+    encloses is not what its corners go around. A corner that is named twice in a row is one."""
+    corners = [p for p, q in zip(polygon, [*polygon[1:], polygon[0]], strict=True) if p != q]
+    edges = list(zip(corners, [*corners[1:], *corners[:1]], strict=True))
+    return any(
+        _meet(*edges[i], *edges[j])
+        for i in range(len(edges))
+        for j in range(i + 2, len(edges) - (i == 0))
+    )
+
+
+def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
+    """Whether the line from a to b has a point of that from c to d."""
+    overlap = all(
+        min(a[i], b[i]) <= max(c[i], d[i]) and min(c[i], d[i]) <= max(a[i], b[i]) for i in (0, 1)
+    )
+    return overlap and _side(a, b, c) * _side(a, b, d) <= 0 and _side(c, d, a) * _side(c, d, b) <= 0
+
+
+def _side(a: Point, b: Point, point: Point) -> int:
+    """1 or -1 on either side of the line through a and b, 0 on it."""
+    area = (b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0])
+    return (area > 0) - (area < 0)
+
+
 def clipped_fractions(box: Box, size: Size) -> tuple[float, float, float, float]:
     """A box in pixels as fractions 0..1 of a picture of `size`, cut at its edges."""
     width, height = size

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.geometry import crosses_itself
 from pipeline.types import Image, Polygon, Size
 
 MARGIN = 4.0
@@ -45,6 +46,9 @@ class Masks:
 
         shown: NDArray[np.uint8] = np.full((size[1], size[0]), 255, np.uint8)
         for polygon in self._polygons:
+            if crosses_itself(polygon):
+                # What its corners were meant to go around lies within their hull.
+                polygon = cv2.convexHull(np.array(polygon, np.float32)).reshape(-1, 2)
             # OpenCV means the middle of a pixel by whole numbers.
             corners = (np.array(polygon) * size - 0.5) * (1 << _SHIFT)
             cv2.fillPoly(shown, [corners.round().astype(np.int32)], (0,), shift=_SHIFT)

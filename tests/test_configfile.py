@@ -136,6 +136,8 @@ def test_a_disabled_camera_is_not_watched() -> None:
         ("cameras: {door: {source: b, masks: [[[0.1, 0.1], [0.2, 0.2]]]}}", "cameras.door.masks.0: a polygon needs at least 3 points, here are 2."),
         ("cameras: {door: {source: b, masks: [[[0, 0], [1, 1], [0.5, 0.5]]]}}", "cameras.door.masks.0: the points lie on one line and enclose nothing."),
         ("cameras: {door: {source: b, masks: [[[0, 0], [1, 0], [1, 9]]]}}", "cameras.door.masks.0.2.1: input should be less than or equal to 1."),
+        ("cameras: {door: {source: b, masks: [[[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]]]}}", "cameras.door.masks.0: its edges cross each other; list the corners in order around it."),
+        (SHOP.replace("[0.9, 1.0], [0.1, 1.0]", "[0.1, 1.0], [0.9, 1.0]"), "cameras.back-door.zones.step.polygon: its edges cross each other; list the corners in order around it."),
         ("cameras: {door: {source: b, masks: [[0, 0], [1, 0], [1, 1]]}}", "cameras.door.masks: this is one polygon, and a list of polygons is wanted: write [[[x, y], [x, y], ...]]."),
         (SHOP.replace("zone: step", "zone: stp"), "cameras.back-door: rules.lingers.zone: this camera has no zone 'stp'; it has step."),
         (SHOP.replace("type: loiter", "type: loitr"), "there is no rule of this type; known are 'zone', 'loiter'."),

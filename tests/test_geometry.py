@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.geometry import clipped_fractions, edge_distance, inside, iou
+from pipeline.geometry import clipped_fractions, crosses_itself, edge_distance, inside, iou
 from pipeline.types import Box
 
 SQUARE = [(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)]
@@ -51,3 +51,22 @@ def test_the_distance_to_a_polygon_grows_no_faster_than_one_walks(a, b):
 
 def test_a_box_beyond_the_picture_is_cut_at_its_edges():
     assert clipped_fractions(Box(-10, 120, 650, 500), (640, 480)) == (0.0, 0.25, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("corners", "expected"),
+    [
+        (SQUARE, False),
+        (SQUARE[::-1], False),
+        (NOTCHED, False),
+        ([*SQUARE, SQUARE[0]], False),
+        ([*SQUARE, SQUARE[-1]], False),
+        ([SQUARE[0], SQUARE[2], SQUARE[1], SQUARE[3]], True),
+        ([*SQUARE, *SQUARE], True),
+        ([(5, 0), (8, 10), (0, 4), (10, 4), (2, 10)], True),
+        ([(0, 0), (5, 5), (10, 10), (10, 0), (5, 5), (0, 10)], True),
+        ([(0, 0), (10, 0), (10, 10), (5, 0), (0, 10)], True),
+    ],
+)
+def test_a_polygon_crosses_itself_where_edges_meet_that_are_no_neighbours(corners, expected):
+    assert crosses_itself(corners) is expected

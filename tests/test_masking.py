@@ -65,3 +65,13 @@ def test_several_polygons_hide_what_lies_in_any_of_them() -> None:
     both = Masks([EDGE, TRIANGLE]).over(white(), SIZE)
     one, other = (Masks([polygon]).over(white(), SIZE) for polygon in (EDGE, TRIANGLE))
     assert np.array_equal(both, np.minimum(one, other))
+
+
+BOW_TIE: Polygon = ((0.1, 0.1), (0.9, 0.9), (0.9, 0.1), (0.1, 0.9))
+TWICE_AROUND: Polygon = 2 * ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
+
+
+@pytest.mark.parametrize("polygon", [BOW_TIE, TWICE_AROUND])
+def test_a_polygon_whose_edges_cross_hides_all_that_its_corners_go_around(polygon: Polygon) -> None:
+    hidden = Masks([polygon]).over(white(), SIZE)[12:108, 16:144]
+    assert hidden.max() == 0

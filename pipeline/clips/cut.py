@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import AwareDatetime
 
+from pipeline.clips.decoding import first_turns, ticks, upright
 from pipeline.clips.output import new_output
 from pipeline.clips.piece import Piece
 from pipeline.encoded import add_stream, opened
 from pipeline.errors import ClipError
+from pipeline.turning import turned_size
 from pipeline.types import (
     ClipReason,
     EncodedPacket,
@@ -31,7 +33,6 @@ from pipeline.types import (
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
-    from av.video.frame import VideoFrame
 
 _PLAYED = {("h264", "yuv420p"), ("h264", "yuvj420p")}
 """What browsers play and MP4 holds; H.264 of unknown pixels is mostly this too."""
@@ -59,9 +60,10 @@ class Stretch(Wire):
 class Cut(Wire):
     """A raw clip; stored beside it, since its segments and track log are soon gone.
 
-    `size` in pixels; `start` and `end` are when the first and last pictures were taken.
-    `transcoded` is true where the camera's packets could not be used as they were. What lies in
-    `masks` is in its pictures, and nobody may see it.
+    `size` in pixels, of upright pictures; the first was turned by `turns` quarter turns,
+    counter-clockwise, to be upright, or is by whoever plays it. `start` and `end` are when the
+    first and last pictures were taken. `transcoded` is true where the camera's packets could not be
+    used as they were. What lies in `masks` is in its pictures, and nobody may see it.
     """
 
     codec: str
@@ -74,6 +76,7 @@ class Cut(Wire):
     stretches: tuple[Stretch, ...] = ()
     """What it is made of; breaks in a recording are shortened."""
     masks: tuple[Polygon, ...] = ()
+    turns: int = 0
 
     def seconds(self, at: datetime) -> float:
         """Where in the clip a moment is, within its length."""
@@ -111,10 +114,12 @@ def cut(
             "No video of that time was kept; was the camera away?", ClipReason.NOT_RECORDED
         )
     pieces = [replace(one, read=partial(_watched, one.read, should_stop)) for one in pieces]
-    copied = copyable(pieces)
     try:
+        turns = [first_turns(piece) for piece in pieces]
+        copied = copyable(pieces) and len(set(turns)) == 1
         with _writing(out) as container:
-            made = _copy(container, pieces) if copied else _transcode(container, pieces)
+            make = _copy if copied else _transcode
+            made = make(container, pieces, turns[0])
     except _Stopped:
         out.unlink(missing_ok=True)
         return None
@@ -133,6 +138,7 @@ def cut(
         transcoded=not copied,
         looks=tuple(made.looks),
         stretches=tuple(made.stretches),
+        turns=made.turns,
     )
 
 
@@ -180,10 +186,11 @@ def _alike(one: EncodedStream, other: EncodedStream) -> bool:
     """Whether a player can go on from one to the other without noticing."""
     with opened(one) as a, opened(other) as b:
         same = a.codec_context.extradata == b.codec_context.extradata
-    return same and (one.codec, one.size, one.time_base) == (
+    return same and (one.codec, one.size, one.time_base, one.turns) == (
         other.codec,
         other.size,
         other.time_base,
+        other.turns,
     )
 
 
@@ -192,6 +199,7 @@ class _Made:
     """What was written so far; `end` in seconds of the clip."""
 
     size: Size
+    turns: int
     looks: list[CutLook] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
     end: float = 0.0
@@ -223,12 +231,13 @@ class _Made:
                 )
 
 
-def _copy(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
+def _copy(container: OutputContainer, pieces: Sequence[Piece], turns: int) -> _Made:
     import av
 
     stream = pieces[0].stream
-    out = add_stream(container, stream)
-    made = _Made(stream.size)
+    # Cameras say it within their packets, where few players look.
+    out = add_stream(container, replace(stream, turns=turns))
+    made = _Made(turned_size(stream.size, turns), turns)
     last_dts: int | None = None
     for piece in pieces:
         base: int | None = None
@@ -236,7 +245,7 @@ def _copy(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
         shift = round(offset / stream.time_base)
         shown: list[tuple[float, float]] = []
         for packet in piece.read():
-            pts, dts = _ticks(packet)
+            pts, dts = ticks(packet)
             if base is None:
                 base = pts
                 made.stretches.append(Stretch(t=round(offset, 4), at=packet.captured_at))
@@ -259,25 +268,19 @@ def _copy(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
     return made
 
 
-def _ticks(packet: EncodedPacket) -> tuple[int, int]:
-    # What has passed through a segment has both.
-    assert packet.pts is not None
-    assert packet.dts is not None
-    return packet.pts, packet.dts
-
-
-def _transcode(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
-    width, height = (max(2, side // 2 * 2) for side in pieces[0].stream.size)
+def _transcode(container: OutputContainer, pieces: Sequence[Piece], turns: int) -> _Made:
+    size = turned_size(pieces[0].stream.size, turns)
+    width, height = (max(2, side // 2 * 2) for side in size)
     out = container.add_stream("libx264", rate=25, options=_ENCODING)
     out.width, out.height, out.pix_fmt = width, height, "yuv420p"
     out.codec_context.time_base = _TIME_BASE
     out.codec_context.thread_count = 1
-    made = _Made((width, height))
+    made = _Made((width, height), turns)
     last = -1
     for piece in pieces:
         offset, origin = made.end, None
         shown: list[tuple[float, float]] = []
-        for frame, seconds, at in _decoded(piece):
+        for frame, seconds, at in upright(piece):
             if origin is None:
                 origin = seconds
                 made.stretches.append(Stretch(t=round(offset, 4), at=at))
@@ -293,31 +296,3 @@ def _transcode(container: OutputContainer, pieces: Sequence[Piece]) -> _Made:
         made.place(piece, shown)
     container.mux(out.encode(None))
     return made
-
-
-def _decoded(piece: Piece) -> Iterator[tuple[VideoFrame, float, datetime]]:
-    """The pictures of a piece in order, with their time and when they were taken."""
-    import av
-
-    # A decoder gives pictures in another order than it takes packets.
-    taken: dict[int, tuple[float, datetime]] = {}
-    with opened(piece.stream) as stream:
-        context = stream.codec_context
-        context.thread_count = 1
-
-        def frames(packet: Any) -> Iterator[tuple[VideoFrame, float, datetime]]:
-            decoded: Sequence[VideoFrame] = ()
-            with suppress(av.FFmpegError):  # a damaged packet does not spoil the others
-                decoded = context.decode(packet)
-            for frame in decoded:
-                if frame.pts is not None and frame.pts in taken and not frame.is_corrupt:
-                    yield frame, *taken.pop(frame.pts)
-
-        for packet in piece.read():
-            pts, dts = _ticks(packet)
-            encoded = av.Packet(packet.data)
-            encoded.pts, encoded.dts, encoded.time_base = pts, dts, piece.stream.time_base
-            encoded.is_keyframe = packet.keyframe
-            taken[pts] = (packet.time, packet.captured_at)
-            yield from frames(encoded)
-        yield from frames(None)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.errors import ClipError
 from pipeline.masking import Masks
+from pipeline.turning import quarter_turns, turned, turned_size
 from pipeline.types import ClipReason, Image, Size
 
 if TYPE_CHECKING:
@@ -40,14 +41,18 @@ def poster(raw: Path, seconds: float, masks: Masks = NONE) -> Image:
         pass  # what was decoded before will do
     if found is None:
         raise ClipError("No picture of the clip can be decoded.", ClipReason.UNPLAYABLE)
-    width, height = within((found.width, found.height), POSTER_WIDTH, found.height)
-    return bgr(found, (width, height), masks)
+    shown = turned_size((found.width, found.height), quarter_turns(found.rotation))
+    return bgr(found, within(shown, POSTER_WIDTH, shown[1]), masks)
 
 
 def bgr(frame: VideoFrame, size: Size, masks: Masks = NONE) -> Image:
-    """A decoded picture scaled to `size` (uint8, height x width x 3, BGR), black in the masks."""
-    image: Any = frame.reformat(width=size[0], height=size[1]).to_ndarray(format="bgr24")
-    return masks.over(np.asarray(image, np.uint8), (frame.width, frame.height))
+    """A decoded picture, upright and scaled to `size` (uint8, height x width x 3, BGR), black in
+    the masks."""
+    turns = quarter_turns(frame.rotation)
+    width, height = turned_size(size, turns)
+    scaled: Any = frame.reformat(width=width, height=height).to_ndarray(format="bgr24")
+    image = turned(np.asarray(scaled, np.uint8), turns)
+    return masks.over(image, turned_size((frame.width, frame.height), turns))
 
 
 def within(size: Size, width: int, height: int) -> Size:

@@ -9,10 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from pipeline.errors import FilmError
 from pipeline.simulate.rtp import CLOCK_HZ
+from pipeline.turning import quarter_turns, turned
 from pipeline.types import Image
 
 if TYPE_CHECKING:
@@ -100,14 +99,13 @@ def _readable(container: InputContainer, stream: VideoStream) -> Iterator[Packet
 
 def _upright(frame: VideoFrame) -> VideoFrame:
     """The frame as its film says it is to be shown: phones store pictures on their side."""
-    turns = round(frame.rotation / 90) % 4
+    turns = quarter_turns(frame.rotation)
     if not turns:
         return frame
     import av
 
     image = cast("Image", frame.to_ndarray(format="rgb24"))
-    turned = np.ascontiguousarray(np.rot90(image, turns))
-    return av.VideoFrame.from_ndarray(turned, format="rgb24")
+    return av.VideoFrame.from_ndarray(turned(image, turns), format="rgb24")
 
 
 def write_film(frames: Iterator[tuple[VideoFrame, int]], target: Path, rate: Fraction) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-
 from pipeline.types import Frame
 
 LOOK_S = 5.0
@@ -11,8 +9,6 @@ LOOK_S = 5.0
 so the same places of a group of pictures that is sent again and again."""
 SOONEST_S = 0.4
 """And none sooner, since cameras may send nothing but keyframes."""
-ROWS = 4
-"""Every fourth row is enough: noise changes all of them."""
 MEMORY_S = 300.0
 """A picture that came before, but longer ago than this, counts as a new one: somebody shows a film
 over and over, as simulated cameras do."""
@@ -50,7 +46,7 @@ class FrozenPictures:
         self._compared = now
         memory_s = min(self._after_s, MEMORY_S)
         self._known = {known: at for known, at in self._known.items() if now - at < memory_s}
-        fingerprint = zlib.crc32(frame.picture.luma()[::ROWS].tobytes())
+        fingerprint = frame.picture.fingerprint()
         if fingerprint not in self._known:
             self._changed = now
         self._known[fingerprint] = now

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from pipeline.encoded import describe
@@ -54,7 +53,7 @@ class Observed:
     """Presentation times of the pictures."""
     looked_at: list[float] = field(default_factory=list)
     brightness: list[float] = field(default_factory=list)
-    seen: set[bytes] = field(default_factory=set)
+    seen: set[int] = field(default_factory=set)
     new_at: float = 0.0
     """When a picture came last that had not come before."""
 
@@ -102,9 +101,9 @@ class Observed:
         self.looked_at.append(moment)
         small = frame.image(fitted(frame.size, _BRIGHTNESS_SIDE))
         self.brightness.append(float(small.mean()) / 255)
-        digest = blake2b(frame.picture.luma().tobytes(), digest_size=16).digest()
-        if digest not in self.seen:
-            self.seen.add(digest)
+        fingerprint = frame.picture.fingerprint()
+        if fingerprint not in self.seen:
+            self.seen.add(fingerprint)
             self.new_at = moment
 
 

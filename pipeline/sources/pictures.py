@@ -7,12 +7,15 @@ looked at.
 from __future__ import annotations
 
 import threading
+import zlib
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.masking import Masks
-from pipeline.types import Image, Luma, Picture, Size
+from pipeline.turning import quarter_turns, turned, turned_size
+from pipeline.types import Image, Picture, Size
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -65,43 +68,47 @@ class Damage:
 class DecodedPicture:
     """A frame of PyAV's; any thread may convert it.
 
-    Films of hand-held cameras say by how much they are to be turned; `size` and `bgr` are of the
-    turned picture.
+    It is turned by `turns` quarter turns, counter-clockwise, or as the frame itself says, as those
+    of hand-held cameras do; `size` and `bgr` are of the turned picture.
     """
 
-    __slots__ = ("_frame", "_turns", "size")
+    __slots__ = ("_frame", "size", "turns")
 
-    def __init__(self, frame: VideoFrame) -> None:
+    def __init__(self, frame: VideoFrame, turns: int | None = None) -> None:
         self._frame = frame
-        self._turns = round(frame.rotation / 90) % 4  # quarter turns, counter-clockwise
-        width, height = frame.width, frame.height
-        self.size: Size = (height, width) if self._turns % 2 else (width, height)
+        self.turns = quarter_turns(frame.rotation) if turns is None else turns
+        self.size: Size = turned_size((frame.width, frame.height), self.turns)
 
     @property
     def keyframe(self) -> bool:
         return bool(self._frame.key_frame)
 
-    def luma(self) -> Luma:
-        """As `types.Picture`."""
+    def fingerprint(self) -> int:
+        """As `types.Picture`, without a conversion where the decoder gives the brightness."""
         frame = self._frame
         if frame.format.name not in _LUMA_FIRST:
             frame = _converter().reformat(frame, format="gray")
         plane = frame.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        return np.rot90(rows[: frame.height, : frame.width], self._turns)
+        return _checksum(rows[: frame.height, : frame.width])
 
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height), bilinear."""
-        width, height = reversed(size) if self._turns % 2 else size
+        width, height = turned_size(size, self.turns)
         scaled = _converter().reformat(
             self._frame, width=width, height=height, format="bgr24", interpolation="BILINEAR"
         )
-        image = cast("Image", scaled.to_ndarray())
-        return np.ascontiguousarray(np.rot90(image, self._turns)) if self._turns else image
+        return turned(cast("Image", scaled.to_ndarray()), self.turns)
 
 
 _LUMA_FIRST = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "nv12", "gray"})
 """Pixel formats whose first plane is the brightness, a byte each."""
+_ROWS = 4
+"""Every fourth row is enough to tell pictures apart: noise changes all of them."""
+
+
+def _checksum(brightness: NDArray[np.uint8]) -> int:
+    return zlib.crc32(brightness[::_ROWS].tobytes())
 
 
 class ArrayPicture:
@@ -113,9 +120,9 @@ class ArrayPicture:
         self._image = image
         self.size: Size = (image.shape[1], image.shape[0])
 
-    def luma(self) -> Luma:
-        """Of the green channel, which is most of it: nothing is converted."""
-        return self._image[:, :, 1]
+    def fingerprint(self) -> int:
+        """As `types.Picture`, of the green channel, which is most of the brightness."""
+        return _checksum(self._image[:, :, 1])
 
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height)."""
@@ -138,6 +145,7 @@ class MaskedPicture:
         """The picture scaled to `size` (width, height)."""
         return self._masks.over(self._picture.bgr(size), self._size)
 
-    def luma(self) -> Luma:
-        """As `types.Picture`, in a copy."""
-        return self._masks.over(self._picture.luma().copy(), self._size)
+    def fingerprint(self) -> int:
+        """As `types.Picture`: of the whole picture, or a camera that is masked all over would seem
+        to stand still."""
+        return self._picture.fingerprint()

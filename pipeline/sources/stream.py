@@ -20,6 +20,7 @@ from pipeline.sources.pictures import Damage, DecodedPicture
 from pipeline.sources.tap import Tap, sent_at
 from pipeline.sources.timing import Clock, Timeline
 from pipeline.sources.undecoded import undecoded
+from pipeline.turning import Turns
 from pipeline.types import Frame
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class StreamSource:
 
     def _frames(self) -> Iterator[Frame]:
         timeline = Timeline(live=self.live, rate=self.rate, clock=self._clock)
+        turns = Turns()
         index = 0
         newest = self._clock.monotonic()
         for packet in self._packets():
@@ -145,7 +147,7 @@ class StreamSource:
             for decoded in self._decode(packet):
                 newest = arrival
                 stamp = timeline.stamp(self._seconds(decoded), arrival)
-                picture = DecodedPicture(decoded)
+                picture = DecodedPicture(decoded, turns.of(decoded))
                 yield Frame(
                     camera=self._camera,
                     index=index,
@@ -156,6 +158,7 @@ class StreamSource:
                     picture=picture,
                     discontinuity=stamp.discontinuity,
                     keyframe=picture.keyframe,
+                    turns=picture.turns,
                 )
                 index += 1
             # packets may come without ever making a picture, which no timeout of FFmpeg's sees

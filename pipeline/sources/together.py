@@ -61,5 +61,6 @@ def _pair(detect: Measurement, record: Measurement) -> Iterator[Advice]:
         yield Advice(
             "pair_shapes",
             f"The streams have other shapes ({width}x{height} and {full_width}x{full_height}): "
-            "choose sizes of one shape, or boxes lie beside what they belong to.",
+            "choose sizes of one shape, or boxes lie beside what they belong to, and masks would "
+            "hide the wrong part, so that the clips of a masked camera are shown black all over.",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.sources.timing import Stamp
-from pipeline.types import Frame, Image, Luma, Size
+from pipeline.types import Frame, Image, Size
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -17,7 +17,7 @@ _NONE = "only the packets of this stream were asked for"
 class NoPicture:
     """Stands for the picture of a packet that nobody decodes."""
 
-    def luma(self) -> Luma:
+    def fingerprint(self) -> int:
         raise ValueError(_NONE)
 
     def bgr(self, size: Size) -> Image:

@@ -86,6 +86,7 @@ def created(
             view.captured_at,
             camera.masks,
             HostClock.of(view.captured_at, view.monotonic),
+            view.turns,
         ),
     )
 
@@ -96,9 +97,11 @@ def footage(
     found: datetime,
     masks: tuple[Polygon, ...] = (),
     clock: HostClock | None = None,
+    turns: int = 0,
 ) -> Footage | None:
     """What the clip of an event shall hold that began at `started` and was `found` later, as by
-    a rule that waits, and hide by `masks`; None where none is wanted.
+    a rule that waits, in pictures turned by `turns`, and hide by `masks`; None where none is
+    wanted.
 
     Its beginning is in the clip, unless it is so long ago that the moment it was found would not
     be: then as much as leaves half of the clip for what came after.
@@ -114,6 +117,7 @@ def footage(
         annotated=record.annotated,
         clock=clock,
         masks=masks,
+        turns=turns,
     )
 
 

@@ -106,6 +106,7 @@ class Analysis:
             tracks=seen,
             lost=lost,
             zones=self._zones,
+            turns=frame.turns,
         )
         with _timed(spent, "rules"):
             findings: list[Finding] = []

@@ -7,24 +7,24 @@ import logging
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from pipeline.amendment import EventClipFailed, EventClipReady
-from pipeline.amendment import Footage as Asked
 from pipeline.clips.cut import copyable, cut
 from pipeline.clips.footage import Footage
 from pipeline.clips.pictures import poster
 from pipeline.clips.piece import Piece
 from pipeline.clock import HostClock
 from pipeline.errors import ClipError, StoreError
-from pipeline.masking import WHOLE, Masks
+from pipeline.masking import Masks
 from pipeline.media import LocalMedia
 from pipeline.store import Job, JobKind, Store, Waiting
-from pipeline.types import Clip, ClipReason, Event, Polygon, Size
+from pipeline.types import Clip, ClipReason, Event
+from pipeline.workers.hiding import Hiding
 from pipeline.workers.leasing import LATER_S, Keep, Pauses
 
 logger = logging.getLogger(__name__)
@@ -65,8 +65,7 @@ class Cutting:
     work: Path
     """A folder for what is being made, on the disk of the media."""
     worker: str
-    masks: Mapping[str, tuple[Polygon, ...]] = field(default_factory=dict)
-    """Camera -> what is hidden in its pictures now."""
+    hiding: Hiding = field(default_factory=Hiding)
     full: Callable[[], bool] = lambda: False
     """Whether the disk of the video has no room, so that none is kept."""
     should_stop: Callable[[], bool] = lambda: False
@@ -185,7 +184,7 @@ class Cutting:
             made = cut(pieces, raw, lambda: self.should_stop() or not keep.kept())
             if made is None:
                 return None
-            masks = self._masks(footage, event, made.size)
+            masks = self.hiding.masks(made, event, footage)
             made = made.model_copy(update={"masks": masks})
             # Another name for another content: whoever watches the first clip goes on with it.
             name = FIRST if job.kind is JobKind.CUT_FIRST else "clip"
@@ -213,15 +212,6 @@ class Cutting:
             timeline=keys.timeline,
         )
         return EventClipReady(clip=clip, final=job.kind is JobKind.CUT)
-
-    def _masks(self, footage: Asked, event: Event, size: Size) -> tuple[Polygon, ...]:
-        """What is hidden in a clip: what was when the event began, and what is now."""
-        masks = tuple(dict.fromkeys((*footage.masks, *self.masks.get(event.camera, ()))))
-        width, height = event.frame_size
-        if masks and (width > height) != (size[0] > size[1]):
-            # A film that is to be turned plays unturned, so nobody knows where the masks are in it.
-            return (*masks, WHOLE)
-        return masks
 
     def _explained(self, error: ClipError) -> ClipError:
         """Why there is no video, where that can be seen."""

@@ -20,6 +20,7 @@ from pipeline.store import Job, JobKind, Store
 from pipeline.types import ClipReason, Event, Zone
 from pipeline.workers.cutting import forget_first, work_folder
 from pipeline.workers.guard import guarded_thread
+from pipeline.workers.hiding import Hiding
 from pipeline.workers.leasing import Keep, Pauses
 
 logger = logging.getLogger(__name__)
@@ -34,10 +35,16 @@ class Drawing:
     """Draws until `stop`; what it leaves half done is drawn by the next one."""
 
     def __init__(
-        self, config: Config, store: Store, media: LocalMedia, work: Path, worker: str
+        self,
+        config: Config,
+        store: Store,
+        media: LocalMedia,
+        work: Path,
+        worker: str,
+        hiding: Hiding,
     ) -> None:
         self._config, self._store, self._media = config, store, media
-        self._work, self._worker = work, worker
+        self._work, self._worker, self._hiding = work, worker, hiding
         self._stop = threading.Event()
         self._pauses = Pauses()
         self.counters: Counter[str] = Counter()
@@ -111,7 +118,7 @@ class Drawing:
             raise ClipError(
                 "The clip was removed before it was drawn.", ClipReason.NOT_RECORDED
             ) from None
-        made = self._masked(made, event)
+        made = made.model_copy(update={"masks": self._hiding.masks(made, event, job.footage)})
         keep = Keep(self._store, job, LEASE_S)
         with work_folder(self._work) as folder:
             out = folder / "annotated.mp4"
@@ -143,12 +150,6 @@ class Drawing:
             "contact_sheet": sheet,
         }
         return EventClipReady(clip=clip.model_copy(update=changes))
-
-    def _masked(self, made: Cut, event: Event) -> Cut:
-        """The clip, with what has come to be hidden since it was cut."""
-        camera = self._config.cameras.get(event.camera)
-        now = () if camera is None else camera.masks
-        return made.model_copy(update={"masks": (*made.masks, *now)})
 
     def _zones(self, event: Event) -> list[Zone]:
         camera = self._config.cameras.get(event.camera)

@@ -21,6 +21,7 @@ from pipeline.store import JobKind, Store
 from pipeline.workers.cutting import Cutting
 from pipeline.workers.drawing import Drawing
 from pipeline.workers.encoding import Encoding
+from pipeline.workers.hiding import Hiding
 from pipeline.workers.link import Link
 from pipeline.workers.patience import patiently
 
@@ -49,7 +50,7 @@ def run(link: Link) -> None:
     with patiently(link, lambda: Store.open(config.data)) as store:
         patiently(link, partial(_empty, work))
         retention = Retention(config, media)
-        masks = {key: camera.masks for key, camera in config.cameras.items()}
+        hiding = Hiding({key: camera.masks for key, camera in config.cameras.items()})
         cutting, encoded = (
             Cutting(
                 store,
@@ -57,7 +58,7 @@ def run(link: Link) -> None:
                 config.video_folder,
                 work,
                 name,
-                masks,
+                hiding,
                 retention.video_waits,
                 link.stopping.is_set,
                 encodes,
@@ -65,7 +66,7 @@ def run(link: Link) -> None:
             for encodes in (False, True)
         )
         encoding = Encoding(encoded)
-        drawing = Drawing(config, store, media, work, name)
+        drawing = Drawing(config, store, media, work, name, hiding)
         encoding.start()
         drawing.start()
         link.ready()
@@ -86,7 +87,7 @@ def run(link: Link) -> None:
             if monotonic >= beat_at:
                 beat_at = monotonic + BEAT_S
                 counters = cutting.counters + encoded.counters + drawing.counters
-                _beat(link, store, counters, problem or no_room)
+                _beat(link, store, counters, problem or no_room or hiding.problem)
         encoding.stop(LAST_S / 3)
         drawing.stop(LAST_S / 3)
         _cut_what_is_left(cutting)

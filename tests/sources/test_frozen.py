@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from films import make_film
 
-from pipeline.sources import FrozenPictures, open_source
+from pipeline.masking import WHOLE, Masks
+from pipeline.sources import FrozenPictures, SourceOptions, open_source
+from pipeline.sources.pictures import ArrayPicture, DecodedPicture, MaskedPicture
 from pipeline.types import Frame
 
 RATE = 10
@@ -102,12 +104,47 @@ def test_a_camera_that_moves_again_is_live_at_once(tmp_path: Path) -> None:
     assert frozen_at(joined, 10)[-1] <= 40
 
 
-def test_brightness_is_what_the_decoder_gives_without_its_padding(tmp_path: Path) -> None:
-    (frame, *_) = open_source(
-        "door", str(make_film(tmp_path / "a.mp4", frames=2, size=(174, 98)))
-    ).frames()
-    luma = frame.picture.luma()
-    assert luma.shape == (98, 174)
-    grey = frame.image().mean(axis=2)
-    # 16 to 235 stands for black to white.
-    assert np.abs((luma - 16.0) * 255 / 219 - grey).max() < 6
+def test_a_camera_that_is_masked_all_over_is_not_taken_for_a_frozen_one(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film_of(film, noise=4.0, seconds=40)
+    masked = list(open_source("door", str(film), options=SourceOptions(masks=(WHOLE,))).frames())
+    assert masked[0].image().max() == 0
+    assert frozen_at(masked, 10) == []
+
+
+def test_a_frozen_camera_is_found_whatever_is_masked(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film_of(film, noise=0.0, seconds=60)
+    masked = list(open_source("door", str(film), options=SourceOptions(masks=(WHOLE,))).frames())
+    assert 20 <= frozen_at(masked, 20)[0] <= 40
+
+
+def decoded(padding: int, middle: int) -> DecodedPicture:
+    """A picture 174 pixels wide, one row and what fills its rows up of another brightness."""
+    frame = av.VideoFrame(174, 98, "yuv420p")
+    for plane in frame.planes:
+        rows = np.full((plane.height, plane.line_size), padding, np.uint8)
+        rows[:, : plane.width] = 90
+        rows[plane.height // 2 // 4 * 4, 3] = middle
+        plane.update(rows)
+    assert frame.planes[0].line_size > 174
+    return DecodedPicture(frame)
+
+
+def test_a_fingerprint_is_of_what_is_shown_and_not_of_what_fills_a_row_up() -> None:
+    assert decoded(0, 90).fingerprint() == decoded(255, 90).fingerprint()
+    assert decoded(0, 90).fingerprint() != decoded(0, 91).fingerprint()
+
+
+def test_pictures_of_all_kinds_have_fingerprints() -> None:
+    shown = decoded(0, 90)
+    images = [shown.bgr((174, 98)), decoded(0, 160).bgr((174, 98))]
+    one, same, other = (ArrayPicture(images[number].copy()).fingerprint() for number in (0, 0, 1))
+    assert one == same != other
+    grey = DecodedPicture(av.VideoFrame.from_ndarray(images[0], format="bgr24"))
+    assert (
+        grey.fingerprint()
+        != DecodedPicture(av.VideoFrame.from_ndarray(images[1], format="bgr24")).fingerprint()
+    )
+    masked = MaskedPicture(shown, (174, 98), Masks([WHOLE]))
+    assert masked.fingerprint() == shown.fingerprint()

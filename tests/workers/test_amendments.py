@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,14 @@ def test_what_masks_hide_now_is_noted_for_the_clip_that_is_cut_later() -> None:
     assert wanted is not None
     assert wanted.masks == (mask,)
     assert created(settings()).footage.masks == ()  # type: ignore[union-attr]
+
+
+def test_how_pictures_were_turned_is_noted_for_the_clip_though_the_frame_was_let_go() -> None:
+    turned = Look(None, replace(view(10.0), turns=2), 1, ())
+    _, amendment = amendment_of(settings(), Open("e1", finding()), turned, None)
+    assert isinstance(amendment, EventCreated)
+    assert amendment.footage is not None
+    assert amendment.footage.turns == 2
 
 
 def test_an_update_tells_what_is_new() -> None:

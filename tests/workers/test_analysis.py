@@ -165,6 +165,10 @@ def test_a_detector_that_never_answers_is_a_detector_error(
         Analysis(config(), "door", Silent()).look(frame(0.0))
 
 
+def test_what_is_seen_tells_how_its_picture_was_turned() -> None:
+    assert analysis(config()).look(replace(frame(0.0), turns=3)).view.turns == 3
+
+
 def test_a_look_tells_what_each_stage_cost() -> None:
     look = analysis(config()).look(frame(0.0))
     assert list(look.spent) == ["detect", "track", "rules"]

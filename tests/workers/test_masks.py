@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,98 +14,19 @@ import pytest
 from chat_server import ChatServer, chat_server, with_logprobs
 from conftest_web import Installation, served
 from films import make_film
-from footage import Kept, packets_of, write
-from happenings import created, footage
-from running import SMALL, until
+from footage import Kept, packets_of
+from recorder import Recorder
+from running import SMALL
 
-from pipeline import Event, Pipeline
-from pipeline.amendment import EventEnded
+from pipeline import Pipeline
 from pipeline.clips.cut import Cut
-from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.media import LocalMedia
 from pipeline.store import JobKind, Store
 from pipeline.types import Polygon
-from pipeline.workers.cutting import Cutting
-from pipeline.workers.drawing import Drawing
 
-SECOND = timedelta(seconds=1)
 RIGHT: Polygon = ((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0))
 TOP: Polygon = ((0.0, 0.0), (1.0, 0.0), (1.0, 0.25), (0.0, 0.25))
-
-
-def config_of(folder: Path, *masks: Polygon) -> Config:
-    camera = {"source": "film.mp4", "masks": [list(map(list, polygon)) for polygon in masks]}
-    return validate(
-        {"data": str(folder / "data"), "cameras": {"back-door": camera}},
-        where="test",
-        folder=folder,
-    )
-
-
-class Recorder:
-    """The recording of an event that was found with one set of masks, and is cut with another."""
-
-    def __init__(
-        self,
-        kept: Kept,
-        folder: Path,
-        *,
-        then: tuple[Polygon, ...] = (),
-        now: tuple[Polygon, ...] = (),
-        **event: Any,
-    ) -> None:
-        self.folder = folder
-        write(kept, folder / "video" / "back-door")
-        self.store = Store.open(folder / "data")
-        self.media = LocalMedia(folder / "data" / "media")
-        (folder / "work").mkdir()
-        self.started = kept.begin + 2 * SECOND
-        wanted = footage(
-            begin=kept.begin, found=self.started, post_roll_s=1.0, annotated=False, masks=then
-        )
-        values = {"started": self.started, "footage": wanted, "frame_size": (160, 120)} | event
-        self.store.amend("e1", created(**values), now=self.started)
-        self.cutting = Cutting(
-            self.store,
-            self.media,
-            folder / "video",
-            folder / "work",
-            "test",
-            masks={"back-door": now},
-        )
-
-    def cut(self, *, ended: bool = True) -> Event:
-        if ended:
-            over = EventEnded(ended=self.started + SECOND, reason="quiet")
-            self.store.amend("e1", over, now=self.started)
-        assert self.cutting.step(self.started, 0.0, last=True)
-        return self.event()
-
-    def draw(self, *masks: Polygon) -> Event:
-        """Have the annotated clip drawn where the configuration has these masks."""
-        drawing = Drawing(
-            config_of(self.folder, *masks), self.store, self.media, self.folder / "work", "test"
-        )
-        drawing.start()
-        try:
-            return until(lambda: (event := self.event()).annotated_clip and event)
-        finally:
-            drawing.stop(10)
-
-    def event(self) -> Event:
-        event = self.store.event("e1")
-        assert event is not None
-        return event
-
-    def picture(self, key: str | None) -> np.ndarray:
-        """A stored picture, or the first one of a clip."""
-        assert key is not None
-        path = self.media.path(key)
-        if path.suffix == ".jpg":
-            return cv2.imread(str(path))
-        with av.open(str(path)) as container:
-            return next(container.decode(video=0)).to_ndarray(format="bgr24")
 
 
 @pytest.fixture(scope="module")
@@ -162,16 +82,58 @@ def test_what_was_hidden_stays_hidden_and_what_is_hidden_now_is_too(
     assert drawn[44:, :64].min() > 40
 
 
-def test_a_film_that_lies_on_its_side_in_the_clip_is_black_all_over(
-    kept: Kept, tmp_path: Path
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"frame_size": (120, 160)}, "(160x120) have another shape"),
+        ({"frame_size": (320, 180)}, "those that are looked at (320x180)"),
+        ({"turns": 2}, "turn both of its streams"),
+    ],
+)
+@pytest.mark.parametrize("when", ["then", "now"])
+def test_where_nobody_knows_where_a_mask_lies_in_a_clip_it_is_black_all_over_and_that_is_said(
+    kept: Kept,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, Any],
+    said: str,
+    when: str,
 ) -> None:
-    recorder = Recorder(kept, tmp_path, then=(RIGHT,), frame_size=(120, 160))
+    recorder = Recorder(kept, tmp_path, **{when: (RIGHT,)}, **changes)  # type: ignore[arg-type]
+    recorder.cut(ended=False)
     event = recorder.cut()
     assert event.clip is not None
     assert recorder.picture(event.clip.poster).max() <= 8
     assert event.clip.timeline is not None
     made = Cut.model_validate_json(recorder.media.get(event.clip.timeline))
     assert RIGHT in made.masks
+    problem = recorder.cutting.hiding.problem
+    assert problem is not None
+    assert problem.startswith("Clips of the back door are shown black all over")
+    assert said in problem
+    assert [record.getMessage() for record in caplog.records].count(problem) == 1
+
+
+@pytest.mark.parametrize("changes", [{"frame_size": (320, 180)}, {"turns": 2}])
+def test_a_mask_that_has_come_since_hides_all_of_a_clip_in_which_nobody_knows_where_it_lies(
+    kept: Kept, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    recorder = Recorder(kept, tmp_path, annotated=True, **changes)
+    event = recorder.cut()
+    assert event.clip is not None
+    assert not event.clip.restricted
+    assert recorder.picture(event.clip.poster).min() > 40
+    assert recorder.cutting.hiding.problem is None
+    event = recorder.draw(RIGHT)
+    assert event.annotated_clip is not None
+    assert np.median(recorder.picture(event.annotated_clip.key)[:120]) == 0
+
+
+def test_streams_of_nearly_one_shape_are_masked_as_ever(kept: Kept, tmp_path: Path) -> None:
+    recorder = Recorder(kept, tmp_path, then=(RIGHT,), frame_size=(320, 236))
+    event = recorder.cut()
+    assert event.clip is not None
+    assert recorder.picture(event.clip.poster)[:, :70].min() > 40
 
 
 @pytest.fixture
