@@ -235,7 +235,6 @@ def test_the_shipped_example_is_valid() -> None:
         ("rtsp://door/1", "user: me, password: a, ", "rtsp://door/2", "rtsp://me:a@door/2"),
         ("rtsp://door/1", "user: me, password: a, ", "rtsp://recorder/2", "rtsp://recorder/2"),
         ("rtsp://door/1", "user: me, password: a, ", "rtsp://u:b@other/2", "rtsp://u:b@other/2"),
-        ("rtsp://door/1", "user: me, password: a, ", "film.mp4", "/place/film.mp4"),
         ("rtsp://door/1", "", "rtsp://door/2", "rtsp://door/2"),
     ],
 )

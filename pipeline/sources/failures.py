@@ -76,7 +76,7 @@ def unreachable(camera: str, shown: str, why: str | None) -> SourceUnreachable:
 
 def no_answer(camera: str, shown: str, timeout_s: float) -> SourceUnreachable:
     return SourceUnreachable(
-        f"Camera {camera}: nothing answers at {shown} within {timeout_s:g} s; "
+        f"Camera {camera}: nothing answers at {shown} within {round(timeout_s, 1):g} s; "
         "check the address and the network."
     )
 

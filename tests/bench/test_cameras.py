@@ -41,7 +41,7 @@ def test_a_fault_that_there_is_not_is_refused() -> None:
 def test_every_fault_is_noticed_within_twice_its_limit_and_costs_no_clip() -> None:
     measured = measure_faults(limit_s=2, hold_s=20)
     rows = {row["fault"]: row for row in measured["rows"]}
-    assert set(rows) == {"healthy", *FaultKind} - {"redirect"}
+    assert set(rows) == {"healthy", *FaultKind}
     healthy = rows.pop("healthy")
     assert healthy["noticed_s"] is None
     for row in rows.values():
