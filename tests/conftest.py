@@ -81,6 +81,16 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def visit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 s in which a person comes, stays 24 s and goes."""
+    from pipeline.simulate.made import make_film
+
+    path = tmp_path_factory.mktemp("film") / "visit.mp4"
+    make_film(path, visits=1)
+    return path
+
+
+@pytest.fixture(scope="session")
 def camera(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The film as an RTSP camera; each client gets it from where the person has come."""
     from pipeline.simulate import serve

@@ -28,18 +28,17 @@ _PERSON_HEIGHT = 300
 _REST_X = 300
 """Where the portrait's left edge is while it stays; its foot is inside the drawn lawn."""
 _COMES_S, _STAYS_S, _GOES_S, _EMPTY_S = 6.0, 24.0, 6.0, 4.0
-_CYCLES = 2
 _STILL = Path("mpl-data", "sample_data", "grace_hopper.jpg")
 
 
-def make_film(target: Path) -> None:
-    """Make the film, 80 s long, as H.264 at `target`.
+def make_film(target: Path, *, visits: int = 2) -> None:
+    """Make the film, 40 s for each visit, as H.264 at `target`.
 
     Raises:
         FilmError: the still is not installed, or the film cannot be written.
     """
     portrait = _portrait()
-    write_film(_frames(portrait), target, Fraction(_RATE))
+    write_film(_frames(portrait, visits), target, Fraction(_RATE))
 
 
 def _portrait() -> Image:
@@ -94,14 +93,14 @@ def _left_edge(second: float, width: int) -> int | None:
     return None
 
 
-def _frames(portrait: Image) -> Iterator[tuple[VideoFrame, int]]:
+def _frames(portrait: Image, visits: int) -> Iterator[tuple[VideoFrame, int]]:
     import av
 
     background = _background()
     height, width = portrait.shape[:2]
     top = _HEIGHT - 50 - height
     period_s = _COMES_S + _STAYS_S + _GOES_S + _EMPTY_S
-    for index in range(round(_CYCLES * period_s * _RATE)):
+    for index in range(round(visits * period_s * _RATE)):
         image = background.copy()
         left = _left_edge(index / _RATE % period_s, width)
         if left is not None:

@@ -231,9 +231,9 @@ def test_a_disk_that_is_full_to_the_last_byte_loses_no_event(camera: str, tmp_pa
             until(lambda: not p.status().cameras["door"].recording, 20)
 
 
-def test_a_camera_that_shall_not_be_recorded_is_not(film: Path, tmp_path: Path) -> None:
+def test_a_camera_that_shall_not_be_recorded_is_not(visit: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    p = pipeline(film, data, record={"clips": False})
+    p = pipeline(visit, data, record={"clips": False})
     with p:
         assert "record" not in p.status().workers
         events = list(p.events(timeout=60))
