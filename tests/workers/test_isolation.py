@@ -85,7 +85,7 @@ def test_a_repeat_offender_is_moved_away_and_disturbs_the_others_no_more(
         # That it is gone is told like that of any other camera, and its gap is in the store.
         away = until(lambda: told_of(p, "bad"), seconds=30)
         assert away.type is EventType.CAMERA_OFFLINE
-        assert "worker" in away.rule_reason
+        assert away.rule_reason.startswith("Bad has been offline since ")
         with Store.open(p.config.data) as store:
             (gap,) = store.cameras.gaps("bad")
             assert gap.ended is None
