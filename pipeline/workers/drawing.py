@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import threading
 import time
 from collections import Counter
 from datetime import datetime
@@ -18,15 +16,14 @@ from pipeline.errors import ClipError, StoreError
 from pipeline.media import LocalMedia
 from pipeline.store import Job, JobKind, Store
 from pipeline.types import ClipReason, Event, Zone
+from pipeline.workers.background import Background
 from pipeline.workers.cutting import forget_first, work_folder
-from pipeline.workers.guard import guarded_thread
 from pipeline.workers.hiding import Hiding
 from pipeline.workers.leasing import Keep, Pauses
 
 logger = logging.getLogger(__name__)
 
 LEASE_S = 30.0
-IDLE_S = 0.5
 NICENESS = 19
 """Detection must not notice it."""
 
@@ -45,30 +42,21 @@ class Drawing:
     ) -> None:
         self._config, self._store, self._media = config, store, media
         self._work, self._worker, self._hiding = work, worker, hiding
-        self._stop = threading.Event()
         self._pauses = Pauses()
         self.counters: Counter[str] = Counter()
-        self._thread = guarded_thread("drawing", self._run)
+        self._background = Background(
+            "drawing",
+            lambda: self._step(self._store.clock.now()),
+            niceness=NICENESS,
+            waits="Drawing waits.",
+        )
 
     def start(self) -> None:
-        self._thread.start()
+        self._background.start()
 
     def stop(self, timeout_s: float) -> None:
         """Stop at the next picture, and give what was being drawn back."""
-        self._stop.set()
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        # Of this thread alone, and of those that it starts to encode.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        while not self._stop.is_set():
-            try:
-                found = self._step(self._store.clock.now())
-            except StoreError as error:
-                logger.warning("%s Drawing waits.", error)
-                found = False
-            if not found:
-                self._stop.wait(IDLE_S)
+        self._background.stop(timeout_s)
 
     def _step(self, now: datetime) -> bool:
         for waiting in self._store.jobs.waiting([JobKind.DRAW]):
@@ -129,7 +117,7 @@ class Drawing:
                 self._zones(event),
                 out,
                 tz=self._config.tz(),
-                should_stop=lambda: self._stop.is_set() or not keep.kept(),
+                should_stop=lambda: self._background.stopping() or not keep.kept(),
             )
             if drawn is None:
                 return None

@@ -18,9 +18,9 @@ from pipeline.errors import StoreError
 from pipeline.health import Heartbeat
 from pipeline.media import LocalMedia
 from pipeline.store import JobKind, Store
+from pipeline.workers.background import Background
 from pipeline.workers.cutting import Cutting
 from pipeline.workers.drawing import Drawing
-from pipeline.workers.encoding import Encoding
 from pipeline.workers.hiding import Hiding
 from pipeline.workers.link import Link
 from pipeline.workers.patience import patiently
@@ -33,6 +33,8 @@ SWEEP_S = 5.0
 LAST_S = 1.5
 """At the end, what has just been filmed is cut within so long; the next start goes on with it."""
 NICENESS = 5
+ENCODING_NICENESS = 10
+"""After the cutting, before the drawing."""
 
 
 def run(link: Link) -> None:
@@ -65,7 +67,13 @@ def run(link: Link) -> None:
             )
             for encodes in (False, True)
         )
-        encoding = Encoding(encoded)
+        # Clips that have to be encoded anew take long, and the others shall not wait for them.
+        encoding = Background(
+            "encoding",
+            lambda: encoded.step(store.clock.now(), time.monotonic()),
+            niceness=ENCODING_NICENESS,
+            waits="Clips that have to be encoded wait.",
+        )
         drawing = Drawing(config, store, media, work, name, hiding)
         encoding.start()
         drawing.start()
