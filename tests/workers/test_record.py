@@ -15,6 +15,7 @@ from typing import Any
 
 import av
 import pytest
+from av.video.frame import PictureType
 from running import SMALL, until
 from small_disk import fill, small_disk
 
@@ -110,6 +111,37 @@ def test_a_film_ends_when_the_clips_of_its_events_are_made(film: Path, tmp_path:
         assert len(looks) > 4 * 20
         # What the log tells of a moment lies at the picture of that moment.
         assert cut.seconds(event.started) == pytest.approx(event.clip.pre_roll_s, abs=0.3)
+
+
+def in_mpeg4(film: Path, out: Path) -> Path:
+    """The film as no browser plays it."""
+    with av.open(str(film)) as source, av.open(str(out), "w") as target:
+        video = source.streams.video[0]
+        stream = target.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
+        stream.bit_rate = 2_000_000
+        for frame in source.decode(video):
+            frame.pict_type = PictureType.NONE
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    return out
+
+
+def test_a_clip_that_has_to_be_encoded_anew_is_made_and_drawn_too(
+    visit: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    p = pipeline(in_mpeg4(visit, tmp_path / "odd.mp4"), data)
+    with p:
+        list(p.events(timeout=90))
+        with Store.open(data) as store:
+            (event,) = store.search(10)
+    assert event.clip is not None
+    assert event.annotated_clip is not None
+    assert event.clip.transcoded
+    raw, drawn = data / "media" / event.clip.key, data / "media" / event.annotated_clip.key
+    assert frames(raw) == pytest.approx(frames(drawn), abs=0.01)
+    assert event.clip.end >= (event.ended or event.started)
 
 
 def slices(packets: list[bytes]) -> list[bytes]:
