@@ -66,13 +66,23 @@ class Detect(Section):
     """What is looked for, and how often."""
 
     fps: Annotated[float, Field(ge=0.5, le=60)] = 5.0
-    """Looks per second."""
+    """Looks per second, while something happens."""
     labels: tuple[str, ...] | None = None
     """COCO class names; those that the camera's rules name if not given."""
     confidence: Annotated[float, Field(ge=0.05, lt=1)] = 0.3
     """Detections below this are ignored."""
     size: Annotated[int, Field(ge=64, le=1920, multiple_of=32)] = 640
     """The longer side of the detector's input, in pixels."""
+    motion_gate: bool = True
+    """Whether pictures in which nothing moves are not detected on: what was found before is taken
+    to be there still."""
+    sensitivity: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """How little counts as motion: 0 for large and clear changes only, 1 for the slightest."""
+    full_look_s: Annotated[float, Field(ge=1, le=3600)] = 10.0
+    """A picture so long after the last one that was detected on is, though nothing moves."""
+    idle_decoding: Literal["all", "keyframes"] = "all"
+    """Which pictures are decoded while nothing moves and nobody is there: of keyframes alone, what
+    comes and goes between two of them is missed."""
 
 
 class ZoneSection(Section):

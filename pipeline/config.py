@@ -33,6 +33,7 @@ __all__ = [
     "Config",
     "Describer",
     "Detect",
+    "DetectorSection",
     "Health",
     "Key",
     "LoiterRule",
@@ -87,6 +88,27 @@ class Web(Section):
         return value
 
 
+class DetectorSection(Section):
+    """The model that finds objects, and what it runs on."""
+
+    backend: str = "auto"
+    """`openvino` (processors and Intel graphics), `onnx` (ONNX Runtime, CUDA), `ultralytics`, a
+    detector of your own as `module:attribute`, or `auto`, which picks one and says which."""
+    model: Annotated[str, Field(min_length=1)] = "yolo11n"
+    """A model's name, a file, or an https:// address with its `sha256`."""
+    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None = None
+    """The checksum that the file must have."""
+    device: str = "auto"
+    """What it runs on: `cpu`, `gpu`, `cuda`, by the backend's name for it, or `auto`."""
+    trust_pickle: bool = False
+    """Whether a .pt file may be loaded: it is a pickle, which can run any code on this machine."""
+    optimized: bool = True
+    """Whether what `vigil optimize` found to be faster for a camera on this machine is used."""
+    looks_per_s: Annotated[float, Field(gt=0)] | None = None
+    """At most so many looks a second of all cameras together; what this machine was measured to
+    manage beside its other work if not given."""
+
+
 class Describer(Section):
     """The vision-language model that answers each event's question; without one, rules only."""
 
@@ -123,6 +145,8 @@ class Config(Section):
     """Folder for the database and pictures; relative to the configuration file."""
     redis: SecretStr = SecretStr("embedded")
     """`embedded`, or a redis://, rediss:// or unix:// address."""
+    detector: DetectorSection = DetectorSection()
+    """The model that finds objects."""
     describer: Describer | None = None
     """The vision-language model that looks at each event; rules only if not given."""
     storage: Storage = Storage()

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 """A picture: uint8, height x width x 3, channels blue green red."""
 
+Luma = NDArray[np.uint8]
+"""The brightness of a picture: uint8, height x width."""
+
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
@@ -61,6 +64,11 @@ class Picture(Protocol):
         """The picture scaled to `size` (width, height)."""
         ...
 
+    def luma(self, size: Size) -> Luma:
+        """Its brightness scaled to `size` (width, height), by means over areas; 0 where masks
+        hide it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -88,6 +96,21 @@ class Frame:
         image = self.picture.bgr(size or self.size)
         image.flags.writeable = False
         return image
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """What moved since the picture before: `regions` hold it, in pixels of the frame; `share` is
+    how much of the picture it is, 0..1. `whole` is true where so much changed at once that it is
+    light, not motion."""
+
+    regions: tuple[Box, ...] = ()
+    share: float = 0.0
+    whole: bool = False
+
+    @property
+    def any(self) -> bool:
+        return self.whole or bool(self.regions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +224,8 @@ class View:
     """What a rule sees of one moment. `captured_at` is in the site's time zone, for sentences.
 
     `period_s` is how many seconds lie between two looks lately: rules that wait for something to
-    end wait longer where looks are rare (`continuity.patient`). `turns` is the frame's.
+    end wait longer where looks are rare (`continuity.patient`). `turns` is the frame's. `motion`
+    is None where nobody looks for it.
     """
 
     camera: str
@@ -214,6 +238,7 @@ class View:
     lost: tuple[Track, ...] = ()
     zones: Mapping[str, Zone] = field(default_factory=dict)
     turns: int = 0
+    motion: Motion | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,16 @@ class Detector(Protocol):
     @property
     def labels(self) -> Sequence[str]: ...
 
+    @property
+    def depth(self) -> int:
+        """How many pictures are worth having under way at once, at least 1."""
+        ...
+
+    @property
+    def cost_s(self) -> float | None:
+        """For how many seconds one picture kept one inference stream busy lately."""
+        ...
+
     def submit(self, frame: Frame) -> Future[list[Detection]]:
         """Begin detecting; boxes are in pixels of `frame.size`, highest confidence first."""
         ...

@@ -18,6 +18,8 @@ class StubDetector:
     """
 
     def __init__(self, answer: Callable[[Frame], Iterable[Detection]]) -> None:
+        self.description = "a stub"
+        self.streams = 1
         self._answer = answer
         self._closed = False
 
@@ -38,6 +40,8 @@ class StubDetector:
 class _CameraStub:
     def __init__(self, shared: StubDetector, labels: Sequence[str], confidence: float) -> None:
         self.labels = labels
+        self.depth = 1
+        self.cost_s: float | None = 0.0
         self._shared = shared
         self._confidence = confidence
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
+import cv2
 import numpy as np
 
 from pipeline.types import (
@@ -12,6 +13,7 @@ from pipeline.types import (
     Detection,
     Frame,
     Image,
+    Luma,
     PathPoint,
     Size,
     Track,
@@ -32,6 +34,9 @@ class ArrayPicture:
     def bgr(self, size: Size) -> Image:
         assert size == (self.image.shape[1], self.image.shape[0])
         return self.image.copy()
+
+    def luma(self, size: Size) -> Luma:
+        return cv2.resize(self.image[:, :, 1], size, interpolation=cv2.INTER_AREA)
 
 
 def frame(at: float = 0.0, image: Image | None = None, size: Size = SIZE) -> Frame:

@@ -13,7 +13,7 @@ from handmade import standing, times
 from trackers.eval.clear import compute_clear_metrics
 from trackers.eval.identity import compute_identity_metrics
 
-from pipeline.config import Camera
+from pipeline.config import Camera, DetectorSection
 from pipeline.detectors import load_detector
 from pipeline.geometry import iou
 from pipeline.tracking import LOST_AFTER_S, PATH_POINTS, Tracking
@@ -275,7 +275,7 @@ def test_on_a_real_street_people_keep_their_tracks(tmp_path):
         index, identity, x, y, width, height = map(float, line.split(",")[:6])
         box = Box(x, y, x + width, y + height)
         truth.setdefault(int(index) - 1, []).append((int(identity), box))
-    detector = load_detector("openvino", tmp_path)
+    detector = load_detector(DetectorSection(), tmp_path)
     view = detector.for_camera("street", Camera.model_validate({"source": str(film)}))
     with av.open(str(film)) as container:
         frames = [

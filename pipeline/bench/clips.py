@@ -13,8 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import platformdirs
-
 from pipeline.bench.stages import CAMERA
 from pipeline.clips.annotate import annotate
 from pipeline.clips.cut import Cut, cut
@@ -47,7 +45,7 @@ def measure_clips(film: Path, *, seconds: float, rounds: int) -> dict[str, Any]:
     config = validate(
         {"cameras": {CAMERA: {"source": str(film)}}}, where="bench", folder=Path.cwd()
     )
-    shared = load_detector("openvino", platformdirs.user_cache_path("vigil") / "models")
+    shared = load_detector(config.detector)
     with closing(shared), tempfile.TemporaryDirectory() as folder:
         detector = shared.for_camera(CAMERA, config.cameras[CAMERA])
         work = Path(folder)

@@ -9,8 +9,6 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-import platformdirs
-
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.detectors import load_detector
@@ -50,7 +48,7 @@ def measure_stages(film: Path, *, frames: int, repeat: int) -> dict[str, Any]:
         where="bench",
         folder=Path.cwd(),
     )
-    shared = load_detector("openvino", platformdirs.user_cache_path("vigil") / "models")
+    shared = load_detector(config.detector)
     spent: dict[str, list[float]] = {stage: [] for stage in STAGES}
     rates = []
     with closing(shared):

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.config import Camera
+import platformdirs
+
+from pipeline.config import Camera, DetectorSection
 from pipeline.errors import ConfigError
 from pipeline.protocols import Detector
 from pipeline.weights import LABELS
@@ -15,6 +17,11 @@ from pipeline.weights import LABELS
 
 class SharedDetector(Protocol):
     """One loaded model for all cameras of a process."""
+
+    description: str
+    """What runs where, for people."""
+    streams: int
+    """How many pictures it works on at once."""
 
     def for_camera(self, key: str, camera: Camera) -> Detector:
         """A detector with one camera's own size, confidence and labels.
@@ -44,20 +51,27 @@ def known_labels(key: str, camera: Camera, labels: Sequence[str] = LABELS) -> No
     raise ConfigError(f"cameras.{key}.{place}: the detector knows no label {unknown!r}; {hint}")
 
 
-def _openvino(cache: Path | None) -> SharedDetector:
-    from pipeline.detectors.openvino import OpenVinoDetector
+def model_folder() -> Path:
+    """Where compiled, downloaded and optimised models are kept."""
+    return platformdirs.user_cache_path("vigil") / "models"
+
+
+def _openvino(settings: DetectorSection, models: Path) -> SharedDetector:
+    from pipeline.detectors.openvino import OpenVinoModel
+    from pipeline.detectors.pool import PooledDetector
     from pipeline.weights import packaged_weights
 
-    return OpenVinoDetector(packaged_weights(), cache=cache)
+    return PooledDetector(OpenVinoModel(packaged_weights(), cache=models))
 
 
-LOADERS: Mapping[str, Callable[[Path | None], SharedDetector]] = {"openvino": _openvino}
+LOADERS: Mapping[str, Callable[[DetectorSection, Path], SharedDetector]] = {"openvino": _openvino}
 
 
-def load_detector(name: str, cache: Path | None = None) -> SharedDetector:
-    """Load the detector called `name`; `cache` is a folder where compiled models are kept.
+def load_detector(settings: DetectorSection, models: Path | None = None) -> SharedDetector:
+    """Load the detector that `settings` name; `models` is a folder where models are kept.
 
     Raises:
         WeightsError: the weights are missing, altered or of no use.
     """
-    return LOADERS[name](cache)
+    backend = "openvino" if settings.backend == "auto" else settings.backend
+    return LOADERS[backend](settings, models or model_folder())

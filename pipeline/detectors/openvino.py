@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-import threading
+import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,29 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import Camera
-from pipeline.detectors import known_labels
 from pipeline.detectors.decode import decode, suppress
 from pipeline.detectors.letterbox import Letterbox
-from pipeline.errors import DetectorBusy, DetectorError, WeightsError
+from pipeline.detectors.pool import Answer, Asked, last_line
+from pipeline.errors import WeightsError
 from pipeline.telemetry import switch_off
 from pipeline.types import Box, Detection, Frame
 
-SPARE_WORKERS = 1
-"""Workers beyond the inference streams, so that one prepares a picture while all streams run."""
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is looked for: the input's longer side in pixels, the least confidence, the classes."""
-
-    size: int
-    confidence: float
-    wanted: frozenset[int]
-
-
-class OpenVinoDetector:
-    """A YOLO in ONNX format on the CPU, for several cameras at once.
+class OpenVinoModel:
+    """A YOLO in ONNX format on the CPU; see `pool.Model`.
 
     Pictures of any size share one model compiled for dynamic shapes: as fast as one compiled
     for each shape (within 5%), without a compilation whenever a camera of another shape comes.
@@ -46,106 +32,51 @@ class OpenVinoDetector:
     Args:
         weights: the ONNX file, with its class names in its metadata.
         cache: folder for the compiled model, to start sooner the next time.
-        capacity: pictures that may wait or be worked on together; cameras submit one at a time,
-            so this is the greatest number of cameras of one process.
 
     Raises:
         WeightsError: the file is no model that OpenVINO can run, or names no classes.
     """
 
-    def __init__(self, weights: Path, *, cache: Path | None = None, capacity: int = 64) -> None:
+    def __init__(self, weights: Path, *, cache: Path | None = None) -> None:
         model = _compile(weights, cache)
-        self.labels: tuple[str, ...] = model.labels
-        workers = model.streams + SPARE_WORKERS
+        self.labels: Sequence[str] = model.labels
+        self.streams = model.streams
+        self.description = f"{weights.stem} on OpenVINO, processor, {model.streams} streams"
         self._requests: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(workers):
+        for _ in range(model.streams):
             self._requests.put(model.compiled.create_infer_request())
         _use_once(self._requests)
-        self._room = threading.BoundedSemaphore(capacity)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="detect")
 
-    def for_camera(self, key: str, camera: Camera) -> CameraDetector:
-        """A detector with one camera's own input size, confidence and labels.
-
-        Raises:
-            ConfigError: the model knows no such label.
-        """
-        known_labels(key, camera, self.labels)
-        labels = camera.labels()
-        wanted = frozenset(self.labels.index(label) for label in labels)
-        asked = Asked(camera.detect.size, camera.detect.confidence, wanted)
-        return CameraDetector(self, labels, asked)
-
-    def submit(self, frame: Frame, asked: Asked) -> Future[list[Detection]]:
-        """Begin detecting; never waits. What goes wrong is raised by the future's `result`.
-
-        Raises (from the future):
-            DetectorBusy: `capacity` pictures are waiting.
-            DetectorError: the picture could not be looked at, or the detector is closed.
-        """
-        if not self._room.acquire(blocking=False):
-            return _failed(DetectorBusy("The detector is behind: this picture was not looked at."))
-        try:
-            future = self._pool.submit(self._detect, frame, asked)
-        except RuntimeError as error:  # how a pool says that it was shut down
-            self._room.release()
-            return _failed(DetectorError("The detector is closed."), error)
-        future.add_done_callback(lambda _: self._room.release())
-        return future
-
-    def close(self) -> None:
-        """Finish the pictures that were submitted, and release the model."""
-        self._pool.shutdown(wait=True)
-        while not self._requests.empty():
-            self._requests.get()
-
-    def _detect(self, frame: Frame, asked: Asked) -> list[Detection]:
-        try:
-            return self._look(frame, asked)
-        # cv2, FFmpeg, OpenVINO and numpy each raise errors of their own; whatever goes wrong with
-        # one picture, the next one may be tried.
-        except Exception as error:
-            raise DetectorError(
-                f"The detector failed on a picture of camera {frame.camera}: {_last_line(error)}"
-            ) from error
-
-    def _look(self, frame: Frame, asked: Asked) -> list[Detection]:
+    def look(self, frame: Frame, asked: Asked) -> Answer:
+        """As `pool.Model`."""
         box = _letterbox(frame.size, asked.size)
         # The whole picture is converted and then scaled by cv2, as ultralytics does: scaled by
         # swscale while converting it is 0.4 ms cheaper at 1080p, but only 93% of the boxes
         # then agree with ultralytics' at input size 640, and 63% at 320.
         canvas = box.apply(frame.image())
         request = self._requests.get()
+        began = time.perf_counter()
         try:
             request.infer({0: canvas[None]}, share_inputs=True)
+            busy_s = time.perf_counter() - began
             output = request.get_output_tensor().data[0]
             found = decode(output, asked.confidence, asked.wanted)
         finally:
             self._requests.put(request)
         found = suppress(found)
         corners = box.undo(found.boxes).tolist()
-        return [
+        detections = [
             Detection(self.labels[index], confidence, Box(*corner))
             for index, confidence, corner in zip(
                 found.classes.tolist(), found.confidences.tolist(), corners, strict=True
             )
         ]
-
-
-class CameraDetector:
-    """One camera's view of a shared detector; closing it leaves the shared one open."""
-
-    def __init__(self, shared: OpenVinoDetector, labels: Sequence[str], asked: Asked) -> None:
-        self.labels = labels
-        self._shared = shared
-        self._asked = asked
-
-    def submit(self, frame: Frame) -> Future[list[Detection]]:
-        """As `OpenVinoDetector.submit`, with this camera's settings."""
-        return self._shared.submit(frame, self._asked)
+        return Answer(detections, busy_s)
 
     def close(self) -> None:
-        """Nothing of this view's own is open."""
+        """Release the model; nobody is looking any more."""
+        while not self._requests.empty():
+            self._requests.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +113,7 @@ def _compile(weights: Path, cache: Path | None) -> _Model:
     except (RuntimeError, ValueError, SyntaxError) as error:
         raise WeightsError(
             f"The weights {weights} are not a YOLO in ONNX format with its class names "
-            f"({_last_line(error)}); give another file"
+            f"({last_line(error)}); give another file"
         ) from error
     return _Model(compiled, tuple(names[index] for index in sorted(names)), streams)
 
@@ -199,17 +130,4 @@ def _use_once(requests: SimpleQueue[Any]) -> None:
     requests.put(request)
 
 
-def _last_line(error: BaseException) -> str:
-    """What an error says, without the places in the source that OpenVINO and cv2 put before it."""
-    lines = str(error).strip().splitlines()
-    return lines[-1] if lines else type(error).__name__
-
-
 _letterbox = lru_cache(maxsize=64)(Letterbox.fit)
-
-
-def _failed(error: DetectorError, cause: BaseException | None = None) -> Future[list[Detection]]:
-    error.__cause__ = cause
-    future: Future[list[Detection]] = Future()
-    future.set_exception(error)
-    return future

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.masking import Masks
 from pipeline.turning import quarter_turns, turned, turned_size
-from pipeline.types import Image, Picture, Size
+from pipeline.types import Image, Luma, Picture, Size
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -84,13 +84,8 @@ class DecodedPicture:
         return bool(self._frame.key_frame)
 
     def fingerprint(self) -> int:
-        """As `types.Picture`, without a conversion where the decoder gives the brightness."""
-        frame = self._frame
-        if frame.format.name not in _LUMA_FIRST:
-            frame = _converter().reformat(frame, format="gray")
-        plane = frame.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        return _checksum(rows[: frame.height, : frame.width])
+        """As `types.Picture`."""
+        return _checksum(self._brightness())
 
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height), bilinear."""
@@ -100,11 +95,30 @@ class DecodedPicture:
         )
         return turned(cast("Image", scaled.to_ndarray()), self.turns)
 
+    def luma(self, size: Size) -> Luma:
+        """As `types.Picture`."""
+        return turned(_shrunk(self._brightness(), turned_size(size, self.turns)), self.turns)
+
+    def _brightness(self) -> Luma:
+        """Of all pixels, not turned, without a conversion where the decoder gives it."""
+        frame = self._frame
+        if frame.format.name not in _LUMA_FIRST:
+            frame = _converter().reformat(frame, format="gray")
+        plane = frame.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        return rows[: frame.height, : frame.width]
+
 
 _LUMA_FIRST = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "nv12", "gray"})
 """Pixel formats whose first plane is the brightness, a byte each."""
 _ROWS = 4
 """Every fourth row is enough to tell pictures apart: noise changes all of them."""
+
+
+def _shrunk(brightness: Luma, size: Size) -> Luma:
+    import cv2
+
+    return cast("Luma", cv2.resize(brightness, size, interpolation=cv2.INTER_AREA))
 
 
 def _checksum(brightness: NDArray[np.uint8]) -> int:
@@ -132,6 +146,10 @@ class ArrayPicture:
 
         return cast("Image", cv2.resize(self._image, size, interpolation=cv2.INTER_LINEAR))
 
+    def luma(self, size: Size) -> Luma:
+        """As `types.Picture`, of the green channel."""
+        return _shrunk(np.ascontiguousarray(self._image[:, :, 1]), size)
+
 
 class MaskedPicture:
     """A picture that is black in what its camera's masks hide, whoever looks at it."""
@@ -144,6 +162,10 @@ class MaskedPicture:
     def bgr(self, size: Size) -> Image:
         """The picture scaled to `size` (width, height)."""
         return self._masks.over(self._picture.bgr(size), self._size)
+
+    def luma(self, size: Size) -> Luma:
+        """As `types.Picture`."""
+        return self._masks.over(self._picture.luma(size), self._size)
 
     def fingerprint(self) -> int:
         """As `types.Picture`: of the whole picture, or a camera that is masked all over would seem

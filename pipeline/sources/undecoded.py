@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.sources.timing import Stamp
-from pipeline.types import Frame, Image, Size
+from pipeline.types import Frame, Image, Luma, Size
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -21,6 +21,9 @@ class NoPicture:
         raise ValueError(_NONE)
 
     def bgr(self, size: Size) -> Image:
+        raise ValueError(_NONE)
+
+    def luma(self, size: Size) -> Luma:
         raise ValueError(_NONE)
 
 

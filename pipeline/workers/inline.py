@@ -8,8 +8,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.detectors import load_detector
@@ -58,7 +56,7 @@ def watch(
 
 def _watch(config: Config) -> Iterator[Event]:
     settings = config.cameras[CAMERA]
-    shared = load_detector("openvino", platformdirs.user_cache_path("vigil") / "models")
+    shared = load_detector(config.detector)
     with (
         closing(shared),
         closing(

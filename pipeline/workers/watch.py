@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import platformdirs
 from pydantic import ValidationError
 
 from pipeline.amendment import EventEnded
@@ -48,7 +47,7 @@ def run(link: Link) -> None:
     config = link.order.config
     assert config is not None
     keys = tuple(link.order.options["cameras"])
-    detector = load_detector("openvino", platformdirs.user_cache_path("vigil") / "models")
+    detector = load_detector(config.detector)
     with patiently(link, lambda: Store.open(config.data)) as store:
         writer = Writer(config, store, LocalMedia(config.data / "media"))
         writer.start()

@@ -12,7 +12,7 @@ import handmade
 import numpy as np
 import pytest
 
-from pipeline.config import Camera
+from pipeline.config import Camera, DetectorSection
 from pipeline.detectors import load_detector
 from pipeline.detectors.letterbox import Letterbox
 from pipeline.geometry import iou
@@ -84,7 +84,7 @@ def reference(ultralytics: Any, pictures: list[Image]) -> dict[int, list[list[De
 
 @pytest.mark.parametrize("size", SIZES)
 def test_nearly_all_of_ultralytics_boxes_are_found_alike(size, pictures, reference, tmp_path):
-    shared = load_detector("openvino", tmp_path)
+    shared = load_detector(DetectorSection(), tmp_path)
     rule = {"type": "zone", "labels": LABELS}
     detect = {"size": size, "confidence": 0.25}
     keys = {"source": "rtsp://192.0.2.1/", "detect": detect, "rules": {"any": rule}}

@@ -18,9 +18,10 @@ import pytest
 from running import environment
 
 import pipeline
-from pipeline.config import Camera
+from pipeline.config import Camera, DetectorSection
 from pipeline.detectors import SharedDetector, known_labels, load_detector
-from pipeline.detectors.openvino import OpenVinoDetector
+from pipeline.detectors.openvino import OpenVinoModel
+from pipeline.detectors.pool import PooledDetector
 from pipeline.errors import ConfigError, DetectorBusy, DetectorError, WeightsError
 from pipeline.stubs import StubDetector
 from pipeline.types import Box, Detection, Frame
@@ -50,7 +51,7 @@ def photograph():
 
 @pytest.fixture(scope="module")
 def openvino(cache):
-    detector = load_detector("openvino", cache)
+    detector = load_detector(DetectorSection(), cache)
     yield detector
     detector.close()
 
@@ -157,7 +158,7 @@ def gated(gate: Gate) -> Frame:
 
 
 def test_beyond_its_capacity_a_picture_is_refused_at_once(photograph, cache):
-    detector = OpenVinoDetector(packaged_weights(), cache=cache, capacity=2)
+    detector = PooledDetector(OpenVinoModel(packaged_weights(), cache=cache), capacity=2)
     view, gate = detector.for_camera("door", camera(size=64)), Gate(photograph)
     taken = [view.submit(gated(gate)) for _ in range(2)]
     refused = view.submit(gated(gate))
@@ -169,7 +170,7 @@ def test_beyond_its_capacity_a_picture_is_refused_at_once(photograph, cache):
 
 
 def test_room_is_free_again_once_a_picture_is_done(photograph, cache):
-    detector = OpenVinoDetector(packaged_weights(), cache=cache, capacity=1)
+    detector = PooledDetector(OpenVinoModel(packaged_weights(), cache=cache), capacity=1)
     view = detector.for_camera("door", camera(size=64))
     done = threading.Semaphore(0)
     for _ in range(3):
@@ -181,7 +182,7 @@ def test_room_is_free_again_once_a_picture_is_done(photograph, cache):
 
 
 def test_closing_finishes_what_was_submitted_and_then_refuses(photograph, cache):
-    detector = OpenVinoDetector(packaged_weights(), cache=cache)
+    detector = PooledDetector(OpenVinoModel(packaged_weights(), cache=cache))
     view = detector.for_camera("door", camera(size=64))
     futures = [view.submit(handmade.frame(image=photograph)) for _ in range(8)]
     detector.close()
@@ -199,21 +200,22 @@ def test_a_closed_stub_refuses_too(photograph):
 
 
 def test_a_failing_inference_comes_out_of_the_future_and_names_the_camera(photograph, cache):
-    detector = OpenVinoDetector(packaged_weights(), cache=cache)
+    model = OpenVinoModel(packaged_weights(), cache=cache)
+    detector = PooledDetector(model)
     view = detector.for_camera("door", camera(size=64))
 
     class Broken:
         def infer(self, *_args: object, **_kwargs: object) -> None:
             raise RuntimeError("Exception from src/inference\nout of memory")
 
-    whole = [detector._requests.get() for _ in range(detector._requests.qsize())]
-    detector._requests.put(Broken())
+    whole = [model._requests.get() for _ in range(model._requests.qsize())]
+    model._requests.put(Broken())
     failed = view.submit(handmade.frame(image=photograph))
     with pytest.raises(DetectorError, match="camera door: out of memory"):
         failed.result(WAIT_S)
-    detector._requests.get()
+    model._requests.get()
     for request in whole:
-        detector._requests.put(request)
+        model._requests.put(request)
     assert view.submit(handmade.frame(image=photograph)).exception(WAIT_S) is None
     detector.close()
 
@@ -259,18 +261,18 @@ def test_a_file_that_is_no_model_is_refused_in_a_sentence(tmp_path, content):
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(content)
     with pytest.raises(WeightsError, match=r"wrong\.onnx are not a YOLO") as caught:
-        OpenVinoDetector(wrong)
+        OpenVinoModel(wrong)
     assert "\n" not in str(caught.value)
 
 
 def test_a_damaged_cache_is_no_obstacle(tmp_path, photograph):
-    OpenVinoDetector(packaged_weights(), cache=tmp_path).close()
+    OpenVinoModel(packaged_weights(), cache=tmp_path).close()
     blobs = list(tmp_path.glob("*.blob"))
     assert blobs
     for blob in blobs:
         blob.chmod(0o600)
         blob.write_bytes(blob.read_bytes()[:1000])
-    detector = OpenVinoDetector(packaged_weights(), cache=tmp_path)
+    detector = PooledDetector(OpenVinoModel(packaged_weights(), cache=tmp_path))
     assert find(detector, photograph)
     detector.close()
 
@@ -290,8 +292,9 @@ def refuse(event, arguments):
         raise ConnectionError(event)
 
 sys.addaudithook(refuse)
+from pipeline.config import DetectorSection
 from pipeline.detectors import load_detector
-load_detector("openvino").close()
+load_detector(DetectorSection()).close()
 """
 
 
@@ -315,8 +318,9 @@ def test_threads_that_look_for_the_first_time_together_do_not_hang_the_process(
     code = (
         "import os, sys, threading\n"
         "from pathlib import Path\n"
+        "from pipeline.config import DetectorSection\n"
         "from pipeline.detectors import load_detector\n"
-        f"load_detector('openvino', Path({str(cache)!r}))\n"
+        f"load_detector(DetectorSection(), Path({str(cache)!r}))\n"
         "import openvino\n"
         "sys.setswitchinterval(1e-6)\n"
         "together = threading.Barrier(8)\n"
