@@ -101,11 +101,20 @@ class Cause(StrEnum):
     """It was heard of no more, as where a native call holds the interpreter's lock."""
 
 
+LATENCY_BOUNDS_MS = (
+    *(5, 10, 20, 30, 40, 50, 75, 100, 125, 150, 175, 200, 250, 300, 400, 500, 750),
+    *(1000, 2000, 5000),
+)
+"""What latencies are counted by, each bound included."""
+
+
 class CameraStatus(Wire):
     """A camera as its worker sees it. Counters run from the worker's start.
 
-    `dropped` maps a cause to the number of frames not looked at for it; `latency_ms` is the
-    median time from a frame's arrival to its findings over the last second or so.
+    `looks` counts frames that were detected on, and `dropped` maps a cause to the number of those
+    that were not: `still`, where nothing moves and what was found before is taken to be there
+    still, is the usual one. `latency_ms` is the median time from a frame's arrival to its findings
+    over the last looks; `latencies` counts all of them by `LATENCY_BOUNDS_MS`, and those above.
     """
 
     state: CameraState
@@ -119,6 +128,15 @@ class CameraStatus(Wire):
     looks: int = 0
     looks_per_s: float = 0.0
     latency_ms: float | None = None
+    latencies: tuple[int, ...] = ()
+    latencies_s: float = 0.0
+    """The sum of all latencies, in seconds."""
+    activity: str | None = None
+    """What happens in it: idle, still, motion or tracked; see `looking.Activity`."""
+    wanted_per_s: float | None = None
+    """Looks a second that would be right for that."""
+    allowed_per_s: float | None = None
+    """And how many the detector has for it, beside the other cameras; None for any number."""
     events: int = 0
     dropped: Mapping[str, int] = {}
     breaks: int = 0
@@ -141,6 +159,8 @@ class Heartbeat(Wire):
     cameras: Mapping[str, CameraStatus] = {}
     counters: Mapping[str, int] = {}
     message: str | None = None
+    detector: str | None = None
+    """What detects, and on what it runs."""
     busy: bool = False
     """Whether it has work that is worth waiting for before everything is stopped."""
 
@@ -151,6 +171,8 @@ class WorkerHealth(Wire):
 
     ready: bool
     cameras: tuple[str, ...] = ()
+    detector: str | None = None
+    """What detects in it, and on what it runs."""
     restarts: Mapping[Cause, int] = {}
 
 

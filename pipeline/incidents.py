@@ -165,6 +165,11 @@ class Incidents:
                 actions.append(Update(incident.id, finding))
         return actions + self._over(patient(self._quiet_s, view.period_s))
 
+    @property
+    def any_open(self) -> bool:
+        """Whether something goes on, or may be found to go on after a restart."""
+        return bool(self._open or self._saved)
+
     def close_all(self, reason: Reason) -> list[Action]:
         """Close what is open: the view broke off (`discontinuity`), or the camera `stopped`."""
         closed: list[Action] = [

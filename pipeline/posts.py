@@ -164,7 +164,10 @@ def statuses_of(posts: Mapping[str, Post]) -> Statuses:
             problems.append(post.heartbeat.message)
     workers = {
         name: WorkerHealth(
-            ready=post.ready, cameras=post.spec.subjects, restarts=dict(post.restarts)
+            ready=post.ready,
+            cameras=post.spec.subjects,
+            detector=None if post.heartbeat is None else post.heartbeat.detector,
+            restarts=dict(post.restarts),
         )
         for name, post in posts.items()
     }
@@ -184,6 +187,9 @@ def _cameras(post: Post) -> Mapping[str, CameraStatus]:
         # What is dead does nothing any more.
         "looks_per_s": 0.0,
         "latency_ms": None,
+        "activity": None,
+        "wanted_per_s": None,
+        "allowed_per_s": None,
     }
     if post.trouble is not None:
         away |= {"state": CameraState.ERROR, "message": post.trouble}

@@ -17,6 +17,10 @@ class SlotClosed(Exception):
     """The slot was closed and nothing waits in it."""
 
 
+class SlotWoken(Exception):
+    """Nothing has come, but there is something else to do."""
+
+
 class Slot(Generic[T]):
     """Room for one item, from one thread to another.
 
@@ -54,21 +58,29 @@ class Slot(Generic[T]):
             self._changed.notify_all()
             return True
 
-    def get(self, timeout_s: float) -> T:
+    def get(self, timeout_s: float, unless: Callable[[], bool] = lambda: False) -> T:
         """The waiting item, or the next one to come within `timeout_s`.
 
         Raises:
             TimeoutError: none came in time.
+            SlotWoken: none waits, and `unless` is true, now or when `wake` was called.
             SlotClosed: none waits and none will come.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._closed or self._items, timeout_s):
+            if not self._changed.wait_for(
+                lambda: self._closed or self._items or unless(), timeout_s
+            ):
                 raise TimeoutError
             if not self._items:
-                raise SlotClosed
+                raise SlotClosed if self._closed else SlotWoken
             item = self._items.pop()
             self._changed.notify_all()
             return item
+
+    def wake(self) -> None:
+        """Have `get` ask its `unless` again."""
+        with self._changed:
+            self._changed.notify_all()
 
     def close(self, *, discard: bool = False) -> None:
         """Accept nothing more; who waits is woken.

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import accumulate
 
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from pipeline.health import CameraState, CameraStatus, Statuses
+from pipeline.health import LATENCY_BOUNDS_MS, CameraState, CameraStatus, Statuses
 from pipeline.web.site import Site
 
 router = APIRouter(include_in_schema=False)
@@ -62,6 +68,17 @@ class _Statuses(Collector):
             "Whether video is kept, or none is wanted (1), or it cannot be kept (0).",
             lambda status: float(status.recording is None),
         )
+        yield self._gauge(
+            "vigil_camera_looks_wanted_per_second",
+            "Looks a second that would be right for what happens.",
+            lambda status: status.wanted_per_s,
+        )
+        yield self._gauge(
+            "vigil_camera_looks_allowed_per_second",
+            "Looks a second that the detector has for it, beside the other cameras.",
+            lambda status: status.allowed_per_s,
+        )
+        yield self._latencies()
         for name, (field, what) in _COUNTERS.items():
             counter = CounterMetricFamily(f"vigil_camera_{name}", what, labels=["camera"])
             for key, status in self._cameras.items():
@@ -102,6 +119,20 @@ class _Statuses(Collector):
             if value is not None:
                 gauge.add_metric([key], value)
         return gauge
+
+    def _latencies(self) -> Metric:
+        histogram = HistogramMetricFamily(
+            "vigil_camera_look_latency_seconds",
+            "Time from a frame's arrival to what was found in it.",
+            labels=["camera"],
+        )
+        bounds = [*(str(bound / 1000) for bound in LATENCY_BOUNDS_MS), "+Inf"]
+        for key, status in self._cameras.items():
+            if status.latencies:
+                totals = accumulate(status.latencies)
+                buckets = list(zip(bounds, totals, strict=True))
+                histogram.add_metric([key], buckets, status.latencies_s)
+        return histogram
 
     def _by_cause(self, name: str, what: str, label: str, field: str) -> Metric:
         counter = CounterMetricFamily(name, what, labels=["camera", label])

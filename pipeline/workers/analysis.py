@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
@@ -13,10 +14,12 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.errors import DetectorError
 from pipeline.incidents import Action, Incidents, Reason
+from pipeline.looking import Attention, Choice, Kept
+from pipeline.motion import MotionGate
 from pipeline.protocols import Detector
 from pipeline.rules import make_rule
 from pipeline.tracking import Tracking
-from pipeline.types import Detection, Finding, Frame, Size, View
+from pipeline.types import Detection, Finding, Frame, Motion, Size, Track, View
 
 ANSWER_S = 30.0
 """A detector that takes longer for one frame is broken."""
@@ -32,19 +35,40 @@ class Look:
     """What one frame came to; `actions` belong to `view`, `frame` is the one it was made from, or
     None once it was let go.
 
-    `spent` is how many seconds each stage took: detect, track, rules; `pts` is the frame's.
+    `detections` is None where what was there before was taken to be there still. `spent` is how
+    many seconds each stage took: gate, detect (waiting for it), track, rules; `pts` is the frame's.
     """
 
     frame: Frame | None
     view: View
-    detections: int
+    detections: int | None
     actions: Sequence[Action]
     spent: Mapping[str, float] = field(default_factory=dict)
     pts: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A frame whose turn it is, and what became of that; detections come with `future`, where it
+    was chosen for them."""
+
+    frame: Frame
+    choice: Choice
+    motion: Motion | None
+    future: Future[list[Detection]] | None
+    gate_s: float
+
+    @property
+    def ready(self) -> bool:
+        """Whether `Analysis.finish` has nothing to wait for."""
+        return self.future is None or self.future.done()
+
+
 class Analysis:
     """Detects, tracks and rules for one camera; frames come in order from one thread.
+
+    Several may be under way: `begin` them in order, and `finish` them in the same order. `look`
+    does both.
 
     Tracks and incidents are in pixels: a picture of another size breaks them off like a jump in
     time, since a camera that changes its resolution often changes what it shows too.
@@ -52,18 +76,28 @@ class Analysis:
 
     def __init__(self, config: Config, key: str, detector: Detector) -> None:
         camera = config.cameras[key]
+        detect = camera.detect
         self._key, self._name, self._tz = key, config.camera_name(key), config.tz()
         self._zones = camera.named_zones()
         self._detector = detector
-        self._tracking = Tracking(fps=camera.detect.fps, confidence=camera.detect.confidence)
+        self._gate = MotionGate(detect.sensitivity) if detect.motion_gate else None
+        self.attention = Attention(fps=detect.fps, full_look_s=detect.full_look_s)
+        self._kept = Kept()
+        self._tracking = Tracking(fps=detect.fps, confidence=detect.confidence)
         self._rules = {
             name: make_rule(name, rule, self._zones) for name, rule in camera.rules.items()
         }
         self._incidents = Incidents()
         self._begun = self._broken_off = False
         self._size: Size | None = None
+        self._begun_size: Size | None = None
         self._looked_at: float | None = None
-        self._gaps = deque([1.0 / camera.detect.fps], maxlen=GAPS)
+        self._gaps = deque([1.0 / detect.fps], maxlen=GAPS)
+
+    @property
+    def depth(self) -> int:
+        """How many frames are worth having under way at once."""
+        return self._detector.depth
 
     @property
     def period_s(self) -> float:
@@ -75,19 +109,43 @@ class Analysis:
         """Seconds without a frame after which the camera has broken off."""
         return max(PATIENCE_S, PATIENCE_LOOKS * self.period_s)
 
+    @property
+    def idle_s(self) -> float:
+        """For how long nothing has moved, nothing was tracked and no event was open."""
+        return 0.0 if self._incidents.any_open else self.attention.idle_s
+
     def look(self, frame: Frame) -> Look:
-        """Look at a frame.
+        """Look at a frame, whatever other cameras want; raises what `finish` raises."""
+        return self.finish(self.begin(frame))
+
+    def begin(self, frame: Frame) -> Begun:
+        """Choose what becomes of a frame, and begin detecting on it if that is chosen.
+
+        What is passed over (`Choice.PASS`) must not be finished.
+        """
+        began = time.perf_counter()
+        fresh = frame.discontinuity or self._begun_size != frame.size
+        self._begun_size = frame.size
+        motion = None if self._gate is None else self._gate.look(frame)
+        choice = self.attention.choose(frame.monotonic, motion, fresh=fresh)
+        gate_s = time.perf_counter() - began
+        future = self._detector.submit(frame) if choice is Choice.DETECT else None
+        return Begun(frame, choice, motion, future, gate_s)
+
+    def finish(self, begun: Begun) -> Look:
+        """Wait for what was detected; track, and apply the rules.
 
         Raises:
             DetectorError: the detector could not. Nothing is tracked then, but what this frame
                 breaks off does not go on in the next one.
         """
+        frame = begun.frame
         # The first frame of all breaks nothing off: what was resumed may go on with it.
         self._broken_off |= frame.discontinuity and self._begun
         self._begun = True
-        spent: dict[str, float] = {}
+        spent: dict[str, float] = {"gate": begun.gate_s}
         with _timed(spent, "detect"):
-            found = self._detect(frame)
+            found = None if begun.future is None else _answer(begun.future)
         actions: list[Action] = []
         if self._broken_off or self._size not in (None, frame.size):
             actions += self.interrupt("discontinuity")
@@ -95,7 +153,7 @@ class Analysis:
             self._count_gap(frame)
         self._size, self._looked_at = frame.size, frame.monotonic
         with _timed(spent, "track"):
-            seen, lost = self._tracking.update(frame, found, self.period_s)
+            seen, lost = self._track(frame, found)
         view = View(
             camera=self._key,
             camera_name=self._name,
@@ -107,22 +165,26 @@ class Analysis:
             lost=lost,
             zones=self._zones,
             turns=frame.turns,
+            motion=begun.motion,
         )
         with _timed(spent, "rules"):
             findings: list[Finding] = []
             for rule in self._rules.values():
                 findings += rule.update(view)
             actions += self._incidents.update(view, findings)
-        return Look(frame, view, len(found), actions, spent, frame.pts)
+        detections = None if found is None else len(found)
+        return Look(frame, view, detections, actions, spent, frame.pts)
 
-    def _detect(self, frame: Frame) -> list[Detection]:
-        try:
-            return self._detector.submit(frame).result(ANSWER_S)
-        except TimeoutError as error:
-            raise DetectorError(
-                f"The detector had no answer for a frame within {ANSWER_S:g} s; "
-                "see whether the machine is overloaded."
-            ) from error
+    def _track(
+        self, frame: Frame, found: list[Detection] | None
+    ) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
+        """Tracks seen and lost; where nothing was detected on, those that are taken to stay."""
+        if found is None:
+            return self._tracking.update(frame, self._kept.detections, self.period_s)
+        seen, lost = self._tracking.update(frame, found, self.period_s)
+        self._kept.saw(seen)
+        self.attention.saw(frame.monotonic, seen, len(found))
+        return seen, lost
 
     def _count_gap(self, frame: Frame) -> None:
         if self._looked_at is not None:
@@ -132,6 +194,7 @@ class Analysis:
         """Give up what is tracked and close what is open."""
         self._broken_off = False
         self._tracking.reset()
+        self._kept.clear()
         return self._incidents.close_all(reason)
 
     def state(self) -> dict[str, Any]:
@@ -153,23 +216,18 @@ class Analysis:
                 rule.restore(state["rules"][name])
 
 
+def _answer(future: Future[list[Detection]]) -> list[Detection]:
+    try:
+        return future.result(ANSWER_S)
+    except TimeoutError as error:
+        raise DetectorError(
+            f"The detector had no answer for a frame within {ANSWER_S:g} s; "
+            "see whether the machine is overloaded."
+        ) from error
+
+
 @contextmanager
 def _timed(spent: dict[str, float], stage: str) -> Iterator[None]:
     began = time.perf_counter()
     yield
     spent[stage] = time.perf_counter() - began
-
-
-class Latencies:
-    """The newest seconds between a frame's arrival and its findings."""
-
-    def __init__(self, kept: int = 32) -> None:
-        self._values: deque[float] = deque(maxlen=kept)
-
-    def add(self, seconds: float) -> None:
-        self._values.append(seconds)
-
-    def median_ms(self) -> float | None:
-        # A copy: another thread may be adding.
-        values = tuple(self._values)
-        return round(median(values) * 1000, 1) if values else None

@@ -2,96 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-from pydantic import AwareDatetime
 
 from pipeline.blackbox import Recorder
-from pipeline.clock import HostClock
 from pipeline.config import Config
-from pipeline.errors import DetectorBusy, DetectorError
 from pipeline.health import CameraState, CameraStatus
-from pipeline.incidents import Action, Open
+from pipeline.looking import Demand
 from pipeline.outages import Outages, Place
 from pipeline.protocols import Detector
-from pipeline.queues import Slot, SlotClosed, newest_frame
+from pipeline.queues import Slot
 from pipeline.sources import Clock, FrozenPictures, Reconnecting, SourceOptions
-from pipeline.types import Event, Frame, Wire
-from pipeline.workers.analysis import Analysis, Latencies, Look
+from pipeline.types import Event, Frame
+from pipeline.workers.analysis import Look
+from pipeline.workers.analyst import Analyst, Arrived, newest
 from pipeline.workers.choosing import Pace, Policy, choose
 from pipeline.workers.guard import guarded_thread
+from pipeline.workers.handover import Report, Resume
 from pipeline.workers.recording import Recording
 from pipeline.workers.standing import News, Standing
 
-logger = logging.getLogger(__name__)
-
-SAVE_EVERY_S = 1.0
-"""What a successor needs is handed over at least so often while something is tracked."""
-RATE_OVER_S = 5.0
 KEEP_S = 0.6
 """So long what was read last has for reaching the disk."""
-
-
-class Handover(Wire):
-    """What a camera's watch leaves for a successor: `analysis` is `Analysis.state`, `film_pts` how
-    far a film was looked at (None for a live source), `run` names the run of the installation.
-    `format` rises when a successor could not read it."""
-
-    format: Literal[1] = 1
-    saved_at: AwareDatetime
-    clock: HostClock | None = None
-    run: str
-    film_pts: float | None
-    analysis: dict[str, Any]
-
-    def age_s(self) -> float:
-        """How long ago it was saved, also if the host's clock was set since."""
-        now, monotonic = datetime.now(UTC), time.monotonic()
-        clock = HostClock.of(now, monotonic)
-        saved_at = self.saved_at if clock is None else clock.told(self.saved_at, by=self.clock)
-        return (now - saved_at).total_seconds()
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """What a camera's watch goes on with; see `Handover`. The state is `age_s` old."""
-
-    analysis: dict[str, Any]
-    age_s: float
-    film_pts: float | None
-
-
-def open_ids(analysis: dict[str, Any]) -> set[str]:
-    """The events that are open in a saved analysis. Raises: KeyError, TypeError: it is none."""
-    return {saved["id"] for saved in analysis["incidents"]["open"]}
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a camera hands to the writer: actions, the look they come from, and what a successor
-    would need right after them."""
-
-    camera: str
-    actions: tuple[Action, ...]
-    look: Look
-    state: Handover
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrived:
-    frame: Frame
-    at: float
-
-
-def _newest(old: _Arrived, new: _Arrived) -> _Arrived:
-    return _Arrived(newest_frame(old.frame, new.frame), new.at)
 
 
 class CameraWatch:
@@ -115,10 +50,8 @@ class CameraWatch:
     ) -> None:
         camera = config.cameras[key]
         self.key = key
-        self._report = report
-        self._config, self._detector, self._resume, self._run = config, detector, resume, run
         self._stop = threading.Event()
-        self._slot: Slot[_Arrived] = Slot(merge=_newest)
+        self._slot: Slot[Arrived] = Slot(merge=newest)
         film_pts = None if resume is None else resume.film_pts
         clock = Clock()
         self._keeping = (
@@ -154,9 +87,17 @@ class CameraWatch:
         self._size: tuple[int, int] | None = None
         self._counts: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
-        self._looked_at: deque[float] = deque(maxlen=512)
-        self._latencies = Latencies()
-        self._saved_at = 0.0
+        self._analyst = Analyst(
+            config,
+            key,
+            detector,
+            self._slot,
+            report,
+            logged=self._log,
+            live=lambda: self._source.live,
+            resume=resume,
+            run=run,
+        )
         self._done = threading.Event()
         self._threads = [
             guarded_thread(f"{key}-read", reading.followed(self._read)),
@@ -189,16 +130,16 @@ class CameraWatch:
 
     def status(self) -> CameraStatus:
         """How it is now."""
-        now = time.monotonic()
         # Copies: other threads go on counting.
-        dropped = Counter(dict(self._dropped))
+        counts = Counter(dict(self._analyst.counts))
+        dropped = Counter(dict(self._dropped)) + Counter(dict(self._analyst.dropped))
         dropped += Counter(dict(self._source.dropped)) + Counter(self._slot.dropped)
         recording = None
         if self._keeping is not None:
             dropped += self._keeping.dropped
             recording = self._keeping.problem
-        recent = sum(1 for at in tuple(self._looked_at) if now - at <= RATE_OVER_S)
         state, message, since = self._standing.now
+        demand, allowed_fps = self._analyst.demand, self._analyst.allowed_fps
         return CameraStatus(
             state=state,
             since=since,
@@ -206,17 +147,31 @@ class CameraWatch:
             live_since=self._live_since,
             size=self._size,
             frames=self._counts["frames"],
-            detections=self._counts["detections"],
-            looks=self._counts["looks"],
-            looks_per_s=round(recent / RATE_OVER_S, 1),
-            latency_ms=self._latencies.median_ms(),
-            events=self._counts["events"],
+            detections=counts["detections"],
+            looks=counts["looks"],
+            looks_per_s=self._analyst.looks_per_s,
+            latency_ms=self._analyst.latencies.median_ms(),
+            latencies=self._analyst.latencies.counts,
+            latencies_s=round(self._analyst.latencies.sum_s, 3),
+            activity=self._analyst.activity,
+            wanted_per_s=None if demand is None else round(demand.fps, 2),
+            allowed_per_s=None if allowed_fps is None else round(allowed_fps, 2),
+            events=counts["events"],
             dropped=dict(dropped),
             breaks=self._counts["breaks"],
             changes=self._standing.changes,
             notes=self._source.notes,
             recording=recording,
         )
+
+    @property
+    def demand(self) -> Demand | None:
+        """What it wants of the detector, once that is known."""
+        return None if self.ended else self._analyst.demand
+
+    def allow(self, fps: float | None) -> None:
+        """It may have so many looks a second from now on; None for any number."""
+        self._analyst.allow(fps)
 
     def tick(self) -> None:
         """Time has passed; called about once a second."""
@@ -245,7 +200,7 @@ class CameraWatch:
                 if skipped is not None:
                     self._dropped[skipped] += 1
                 elif not self._slot.put(
-                    _Arrived(frame, arrived), replaceable=policy is Policy.NEWEST
+                    Arrived(frame, arrived), replaceable=policy is Policy.NEWEST
                 ):
                     break
         finally:
@@ -260,65 +215,12 @@ class CameraWatch:
             self._changed(CameraState.LIVE, None)
         return frozen
 
+    def _log(self, look: Look) -> None:
+        if self._keeping is not None:
+            self._keeping.log(look)
+
     def _analyse(self) -> None:
-        # Tracking imports what takes seconds to import; the camera opens meanwhile.
-        self._analysis = Analysis(self._config, self.key, self._detector)
-        if self._resume is not None:
-            self._analysis.resume(self._resume.analysis, self._resume.age_s)
-        last: Look | None = None
-        dark = True
-        while True:
-            try:
-                arrived = self._slot.get(timeout_s=self._analysis.patience_s)
-            except TimeoutError:
-                if last is not None and not dark:
-                    self._break_off(last)
-                    dark = True
-                continue
-            except SlotClosed:
-                break
-            dark = False
-            try:
-                last = self._look(arrived)
-            except DetectorBusy:
-                self._dropped["detector_busy"] += 1
-            except DetectorError as error:
-                self._dropped["detector_failed"] += 1
-                logger.warning("Camera %s: %s", self.key, error)
-        if last is not None:
-            actions = tuple(self._analysis.interrupt("stopped"))
-            self._report(Report(self.key, actions, last, self._left(last)))
+        self._analyst.run()
         if self._keeping is not None:
             self._keeping.close(KEEP_S)
         self._done.set()
-
-    def _look(self, arrived: _Arrived) -> Look:
-        look = self._analysis.look(arrived.frame)
-        if self._keeping is not None:
-            self._keeping.log(look)
-        now = time.monotonic()
-        self._latencies.add(now - arrived.at)
-        self._looked_at.append(now)
-        self._counts["looks"] += 1
-        self._counts["detections"] += look.detections
-        self._counts["events"] += sum(isinstance(action, Open) for action in look.actions)
-        if look.actions or now - self._saved_at >= SAVE_EVERY_S:
-            self._saved_at = now
-            self._report(Report(self.key, tuple(look.actions), look, self._left(look)))
-        return look
-
-    def _left(self, last: Look) -> Handover:
-        """What a successor would need right after this look."""
-        now = datetime.now(UTC)
-        return Handover(
-            saved_at=now,
-            clock=HostClock.of(now, time.monotonic()),
-            run=self._run,
-            film_pts=None if self._source.live else last.pts,
-            analysis=self._analysis.state(),
-        )
-
-    def _break_off(self, last: Look) -> None:
-        actions = tuple(self._analysis.interrupt("discontinuity"))
-        if actions:
-            self._report(Report(self.key, actions, last, self._left(last)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -20,8 +20,10 @@ from pipeline.health import CameraState, Cause, Heartbeat
 from pipeline.media import LocalMedia
 from pipeline.store import Store
 from pipeline.types import Event
-from pipeline.workers.camera import CameraWatch, Handover, Resume, open_ids
+from pipeline.workers.budget import Budget
+from pipeline.workers.camera import CameraWatch
 from pipeline.workers.guard import WEDGED
+from pipeline.workers.handover import Handover, Resume, open_ids
 from pipeline.workers.link import Link
 from pipeline.workers.patience import patiently
 from pipeline.workers.watchdog import Watchdog, limits
@@ -77,7 +79,10 @@ def run(link: Link) -> None:
         link.ready()
         for camera in cameras:
             camera.start()
-        ended = _follow(link, cameras, writer, watchdog)
+        beat = partial(_beat, link, cameras, writer, detector.description)
+        ended = _follow(
+            link, cameras, writer, watchdog, Budget(config, keys, detector.streams), beat
+        )
         for camera in cameras:
             camera.stop()
         until = time.monotonic() + STOP_S
@@ -86,7 +91,7 @@ def run(link: Link) -> None:
                 logger.warning("Camera %s did not stop in time.", camera.key)
         committed = writer.finish(STOP_S)
         _note_stop(store, cameras)
-        _beat(link, cameras, writer)
+        beat()
         if not committed:
             logger.error("What the cameras found last could not be committed.")
             raise SystemExit(1)
@@ -94,7 +99,14 @@ def run(link: Link) -> None:
             link.finished()
 
 
-def _follow(link: Link, cameras: Sequence[CameraWatch], writer: Writer, watchdog: Watchdog) -> bool:
+def _follow(
+    link: Link,
+    cameras: Sequence[CameraWatch],
+    writer: Writer,
+    watchdog: Watchdog,
+    budget: Budget,
+    beat: Callable[[], None],
+) -> bool:
     """Say how the cameras are until the worker shall stop, or all of them have ended (True)."""
     keys = [camera.key for camera in cameras]
     seen_at = 0.0
@@ -102,22 +114,24 @@ def _follow(link: Link, cameras: Sequence[CameraWatch], writer: Writer, watchdog
         ended = all(camera.ended for camera in cameras)
         for camera in cameras:
             camera.tick()
+        budget.share(cameras)
         if time.monotonic() >= seen_at:
             seen_at = time.monotonic() + SEEN_S
             writer.seen(keys)
-        _beat(link, cameras, writer)
+        beat()
         _end_if_wedged(link, watchdog)
         if link.stopping.wait(0.2 if ended else 0.5) or ended:
             return ended
 
 
-def _beat(link: Link, cameras: Sequence[CameraWatch], writer: Writer) -> None:
+def _beat(link: Link, cameras: Sequence[CameraWatch], writer: Writer, detector: str) -> None:
     link.beat(
         Heartbeat(
             pid=os.getpid(),
             cameras={camera.key: camera.status() for camera in cameras},
             counters=dict(writer.counters),
             message=writer.problem,
+            detector=detector,
         )
     )
 

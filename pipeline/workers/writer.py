@@ -18,8 +18,8 @@ from pipeline.incidents import Open
 from pipeline.protocols import Media
 from pipeline.store import Store
 from pipeline.workers.amendments import amendment_of
-from pipeline.workers.camera import Report
 from pipeline.workers.guard import guarded_thread
+from pipeline.workers.handover import Report
 from pipeline.workers.standing import News
 
 logger = logging.getLogger(__name__)

@@ -24,8 +24,8 @@ from pipeline.media import LocalMedia
 from pipeline.store import Store
 from pipeline.store.clock import StoreClock
 from pipeline.types import Box, Detection, Finding, LoggedLook, Track, View
-from pipeline.workers.camera import Handover
 from pipeline.workers.cutting import Cutting
+from pipeline.workers.handover import Handover
 
 pytestmark = pytest.mark.skipif(boot() is None, reason="this system tells no boot apart")
 

@@ -19,7 +19,7 @@ from pipeline.store import Store
 from pipeline.types import EventType, Finding
 from pipeline.workers import writer as module
 from pipeline.workers.analysis import Look
-from pipeline.workers.camera import Handover, Report
+from pipeline.workers.handover import Handover, Report
 from pipeline.workers.writer import Writer
 
 

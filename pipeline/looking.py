@@ -1,0 +1,198 @@
+"""How often a camera is detected on: by what happens in it, within what the machine can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.types import Detection, Motion, Track
+
+AFTER_S = 1.0
+"""So long after the last motion a camera is still looked at as if something moved: who stands
+still for a moment moves on."""
+SETTLING_LOOKS = 3
+"""Looks after the last motion, or at something new, before what is there is taken to stay, and what
+was found in none of them to be gone: a detector misses things now and then."""
+STILL_LOOK_S = 3.0
+"""While something is tracked and nothing moves it is looked for anew so often: who leaves without
+being noticed is not kept for longer."""
+FRUITLESS_S = 2.0
+"""Motion in which nothing is found for so long (branches, rain, light) is looked at half as often,
+and again, ..."""
+FRUITLESS_FPS = 1.0
+"""...but so often at least."""
+EARLY = 0.1
+"""A frame that comes this share of a period early is still the one that is due."""
+
+
+class Activity(StrEnum):
+    """What happens in a camera's pictures."""
+
+    IDLE = "idle"
+    """Nothing moves, and nothing is tracked."""
+    STILL = "still"
+    """What is tracked stands still."""
+    MOTION = "motion"
+    """Something moves, and none of what is tracked."""
+    TRACKED = "tracked"
+    """Something that is tracked moves."""
+
+
+class Choice(StrEnum):
+    """What becomes of a frame whose turn it is."""
+
+    DETECT = "detect"
+    HOLD = "still"
+    """Nothing has changed: what was found last is taken to be there still."""
+    PASS = "over_budget"  # noqa: S105 (no password)
+    """Other cameras' turn: all of them together ask for more than the detector can do."""
+
+
+class Attention:
+    """Chooses, for one camera, which frames are detected on. Pure: time comes in with the frames.
+
+    Args:
+        fps: looks per second while something happens.
+        full_look_s: a frame so long after the last one that was detected on is detected on, too.
+    """
+
+    def __init__(self, *, fps: float, full_look_s: float) -> None:
+        self._fps, self._full_look_s = fps, full_look_s
+        self.allowed_fps: float | None = None
+        """The most looks a second that this camera may have; None for any number."""
+        self._now = self._moved_at = self._detected_at = float("-inf")
+        self._unsettled = SETTLING_LOOKS
+        self._fruitless_since: float | None = None
+        self._seen: tuple[tuple[int, str], ...] = ()
+        self._moves = False
+        self._idle_since: float | None = None
+
+    def choose(self, at: float, motion: Motion | None, *, fresh: bool) -> Choice:
+        """What becomes of the frame of time `at`, in seconds.
+
+        `motion` is what moved since the frame before; None where nobody looks for it, and each
+        frame is detected on. `fresh` frames do not go on from those before.
+        """
+        self._now = at
+        if fresh:
+            self._moved_at = self._detected_at = float("-inf")
+            self._fruitless_since, self._seen, self._moves = None, (), False
+        if fresh or motion is None or motion.any:
+            self._moved_at, self._unsettled = at, SETTLING_LOOKS
+        self._idle_since = (self._idle_since or at) if self.activity is Activity.IDLE else None
+        if not self._due(at):
+            return Choice.HOLD
+        if self.allowed_fps is not None and self._too_soon(at, self.allowed_fps):
+            return Choice.PASS
+        self._detected_at = at
+        if not self._moving(at):
+            self._unsettled = max(self._unsettled - 1, 0)
+        return Choice.DETECT
+
+    def saw(self, at: float, tracks: Sequence[Track], detections: int) -> None:
+        """What a frame that was detected on came to: the tracks that are seen in it, and how many
+        detections there are, tracked or not."""
+        seen = tuple(sorted((track.id, track.label) for track in tracks))
+        self._moves = any(track.stationary_since is None for track in tracks)
+        if self._moves or detections > len(tracks) or not self._moving(at):
+            self._fruitless_since = None
+        elif self._fruitless_since is None:
+            self._fruitless_since = at
+        changed = seen != self._seen or detections > len(tracks)
+        # Once: what flickers at the detector's threshold must not keep it busy.
+        if changed and not self._unsettled:
+            self._unsettled = SETTLING_LOOKS
+        self._seen = seen
+
+    @property
+    def activity(self) -> Activity:
+        """What happens as of the last frame."""
+        if self._moving(self._now) or self._unsettled:
+            return Activity.TRACKED if self._moves else Activity.MOTION
+        return Activity.STILL if self._seen else Activity.IDLE
+
+    @property
+    def idle_s(self) -> float:
+        """For how long nothing has moved, and nothing was tracked."""
+        return 0.0 if self._idle_since is None else self._now - self._idle_since
+
+    @property
+    def wanted_fps(self) -> float:
+        """Looks a second that would be right for what happens."""
+        match self.activity:
+            case Activity.IDLE:
+                return min(1.0 / self._full_look_s, self._fps)
+            case Activity.STILL:
+                return min(1.0 / min(STILL_LOOK_S, self._full_look_s), self._fps)
+            case _:
+                return self._busy_fps
+
+    @property
+    def _busy_fps(self) -> float:
+        if self._fruitless_since is None:
+            return self._fps
+        halvings = int((self._now - self._fruitless_since) / FRUITLESS_S)
+        return max(self._fps * 0.5 ** min(halvings, 10), min(FRUITLESS_FPS, self._fps))
+
+    def _moving(self, at: float) -> bool:
+        return at - self._moved_at <= AFTER_S
+
+    def _due(self, at: float) -> bool:
+        fps = self.wanted_fps
+        # Each frame that comes is due at the full rate: the camera's pace was kept before.
+        return fps >= self._fps or not self._too_soon(at, fps)
+
+    def _too_soon(self, at: float, fps: float) -> bool:
+        return at - self._detected_at < (1.0 - EARLY) / fps
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How many looks a second a camera wants, and for how many seconds one of them keeps the
+    detector busy."""
+
+    fps: float
+    cost_s: float
+
+
+def fair_fps(demands: Iterable[Demand], capacity: float) -> float | None:
+    """The looks a second that each camera may have at most, so that all together cost at most
+    `capacity` seconds of the detector a second; None where they want no more than that.
+
+    Max-min fair (Bertsekas and Gallager, Data Networks, 1992, section 6.5.2): who wants less than
+    the others' rate gets what it wants, and what it leaves is theirs.
+    """
+    wanting = sorted(demands, key=lambda demand: demand.fps)
+    left, cost = capacity, sum(demand.cost_s for demand in wanting)
+    for demand in wanting:
+        if demand.fps * cost > left:
+            return left / cost
+        left -= demand.fps * demand.cost_s
+        cost -= demand.cost_s
+    return None
+
+
+class Kept:
+    """What is taken to be there while nothing moves: each track as it was detected last, unless
+    `SETTLING_LOOKS` looks in a row did not find it."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Detection, int]] = {}
+
+    def saw(self, tracks: Iterable[Track]) -> None:
+        """What a look found."""
+        missed = {
+            key: (detection, misses + 1)
+            for key, (detection, misses) in self._known.items()
+            if misses + 1 < SETTLING_LOOKS
+        }
+        self._known = missed | {track.id: (track.detection, 0) for track in tracks}
+
+    def clear(self) -> None:
+        """Nothing of before goes on."""
+        self._known.clear()
+
+    @property
+    def detections(self) -> list[Detection]:
+        return [detection for detection, _ in self._known.values()]
