@@ -63,6 +63,7 @@ class Attention:
         """The most looks a second that this camera may have; None for any number."""
         self._now = self._moved_at = self._detected_at = float("-inf")
         self._unsettled = SETTLING_LOOKS
+        self._gated = False
         self._fruitless_since: float | None = None
         self._seen: tuple[tuple[int, str], ...] = ()
         self._moves = False
@@ -74,7 +75,7 @@ class Attention:
         `motion` is what moved since the frame before; None where nobody looks for it, and each
         frame is detected on. `fresh` frames do not go on from those before.
         """
-        self._now = at
+        self._now, self._gated = at, motion is not None
         if fresh:
             self._moved_at = self._detected_at = float("-inf")
             self._fruitless_since, self._seen, self._moves = None, (), False
@@ -95,7 +96,8 @@ class Attention:
         detections there are, tracked or not."""
         seen = tuple(sorted((track.id, track.label) for track in tracks))
         self._moves = any(track.stationary_since is None for track in tracks)
-        if self._moves or detections > len(tracks) or not self._moving(at):
+        fruitful = self._moves or detections > len(tracks)
+        if fruitful or not self._gated or not self._moving(at):
             self._fruitless_since = None
         elif self._fruitless_since is None:
             self._fruitless_since = at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -214,6 +214,22 @@ class Analysis:
         for name, rule in self._rules.items():
             if name in state["rules"]:
                 rule.restore(state["rules"][name])
+
+
+def looks(analysis: Analysis, frames: Iterable[Frame], depth: int | None = None) -> Iterator[Look]:
+    """What each frame comes to, in order; `depth` are under way at once, by default as many as are
+    worth it.
+
+    Raises:
+        DetectorError: as `Analysis.finish`.
+    """
+    under_way: deque[Begun] = deque()
+    for frame in frames:
+        under_way.append(analysis.begin(frame))
+        if len(under_way) >= (depth or analysis.depth):
+            yield analysis.finish(under_way.popleft())
+    while under_way:
+        yield analysis.finish(under_way.popleft())
 
 
 def _answer(future: Future[list[Detection]]) -> list[Detection]:

@@ -18,7 +18,7 @@ from pipeline.sources import OpenedSource, SourceOptions, open_source
 from pipeline.store.fold import fold
 from pipeline.types import Event, Frame
 from pipeline.workers.amendments import amendment_of
-from pipeline.workers.analysis import Analysis, Look
+from pipeline.workers.analysis import Analysis, Look, looks
 from pipeline.workers.choosing import Pacer
 
 CAMERA = "camera"
@@ -66,8 +66,9 @@ def _watch(config: Config) -> Iterator[Event]:
         analysis = Analysis(config, CAMERA, shared.for_camera(CAMERA, settings))
         known: dict[str, Event] = {}
         last: Look | None = None
-        for frame in _due(source, settings.detect.fps):
-            last = analysis.look(frame)
+        # Of a live source one at a time, or what is found would wait for the next frame.
+        depth = 1 if source.live else None
+        for last in looks(analysis, _due(source, settings.detect.fps), depth):
             yield from _versions(config, last, last.actions, known)
         if last is not None:
             yield from _versions(config, last, analysis.interrupt("stopped"), known)

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from handmade import frame, standing, times
 
@@ -20,15 +21,16 @@ from pipeline.incidents import Action, Close, Open
 from pipeline.stubs import StubDetector
 from pipeline.types import Detection, Frame
 from pipeline.workers import analysis as module
-from pipeline.workers.analysis import Analysis, Latencies
+from pipeline.workers.analysis import Analysis, looks
+from pipeline.workers.latencies import Latencies
 
 LOITER = {"stays": {"type": "loiter", "seconds": 4}}
 
 
 def config(**camera: Any) -> Config:
-    return validate(
-        {"cameras": {"door": {"source": "a.mp4", **camera}}}, where="test", folder=Path()
-    )
+    """Of a camera of which every frame is detected on, unless told otherwise."""
+    keys = {"source": "a.mp4", "detect": {"motion_gate": False}, **camera}
+    return validate({"cameras": {"door": keys}}, where="test", folder=Path())
 
 
 def somebody(seen: Frame) -> list[Detection]:
@@ -171,7 +173,7 @@ def test_what_is_seen_tells_how_its_picture_was_turned() -> None:
 
 def test_a_look_tells_what_each_stage_cost() -> None:
     look = analysis(config()).look(frame(0.0))
-    assert list(look.spent) == ["detect", "track", "rules"]
+    assert list(look.spent) == ["gate", "detect", "track", "rules"]
     assert all(seconds > 0 for seconds in look.spent.values())
 
 
@@ -234,3 +236,103 @@ def test_latency_is_the_median_of_the_newest() -> None:
     for seconds in (9.0, 0.1, 0.3, 0.2):
         latencies.add(seconds)
     assert latencies.median_ms() == 200.0
+
+
+class Scene:
+    """A grey picture with a square that may move, and a detector that counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    def frame(self, at: float, square: int | None) -> Frame:
+        image = np.full((1000, 1000, 3), 114, np.uint8)
+        if square is not None:
+            image[600:800, square : square + 80] = 230
+        return frame(at, image)
+
+    def __call__(self, seen: Frame) -> list[Detection]:
+        self.asked.append(seen.monotonic - 5000.0)
+        image = seen.image()
+        columns = np.flatnonzero(image[700, :, 0] > 200)
+        return (
+            [Detection("person", 0.8, standing(int(columns[0]) + 40, 800))] if len(columns) else []
+        )
+
+
+def gated(scene: Scene, **detect: Any) -> Analysis:
+    return analysis(config(detect=detect), scene)
+
+
+def walking(at: float) -> int | None:
+    """Comes at 10 s, stands still from 14 to 40 s, has left by 44 s."""
+    if 10 <= at < 14:
+        return 200 + round((at - 10) * 100)
+    if 14 <= at < 40:
+        return 600
+    return 600 + round((at - 40) * 100) if 40 <= at < 43 else None
+
+
+def test_a_quiet_picture_is_detected_on_now_and_then_only_and_a_still_person_stays() -> None:
+    scene = Scene()
+    found = gated(scene, full_look_s=5)
+    seen = [(at, found.look(scene.frame(at, walking(at))).view.tracks) for at in times(0, 60)]
+    there = [at for at, tracks in seen if tracks]
+    assert 10 <= min(there) <= 10.6
+    assert 42.6 <= max(there) <= 43.2
+    assert {len(tracks) for at, tracks in seen if 11 < at < 42} == {1}
+    assert len({track.id for _, tracks in seen for track in tracks}) == 1
+    # One look in 5 s while nobody is there, one in 3 s while nothing moves.
+    assert len([at for at in scene.asked if 3 < at < 9.9]) <= 2
+    assert len([at for at in scene.asked if 18 < at < 40]) <= 9
+    assert len([at for at in scene.asked if 10 <= at <= 14]) >= 19
+
+
+def test_where_nothing_moves_each_camera_says_that_it_is_idle() -> None:
+    scene = Scene()
+    found = gated(scene)
+    for at in times(0, 9.8):
+        found.look(scene.frame(at, walking(at)))
+    assert found.idle_s > 5
+    for at in times(10, 13):
+        found.look(scene.frame(at, walking(at)))
+    assert found.idle_s == 0
+
+
+def test_without_the_gate_each_frame_is_detected_on() -> None:
+    scene = Scene()
+    found = gated(scene, motion_gate=False)
+    for at in times(0, 10):
+        found.look(scene.frame(at, None))
+    assert len(scene.asked) == len(times(0, 10))
+
+
+class Together:
+    """A detector that answers only when three pictures are under way, the last one first."""
+
+    labels = ("person",)
+    depth = 3
+    cost_s = None
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Future[list[Detection]], Frame]] = []
+
+    def submit(self, seen: Frame) -> Future[list[Detection]]:
+        future: Future[list[Detection]] = Future()
+        self.waiting.append((future, seen))
+        if len(self.waiting) == self.depth:
+            for each, picture in reversed(self.waiting):
+                x = 100 + 10 * picture.index
+                each.set_result([Detection("person", 0.8, standing(x, 800))])
+            self.waiting.clear()
+        return future
+
+    def close(self) -> None: ...
+
+
+def test_as_many_frames_are_under_way_as_the_detector_works_on_and_come_out_in_order() -> None:
+    found = Analysis(config(), "door", Together())
+    seen = list(looks(found, map(frame, times(0, 1))))
+    assert [look.view.monotonic for look in seen] == [5000.0 + at for at in times(0, 1)]
+    feet = [track.path[-1].x for look in seen for track in look.view.tracks]
+    assert feet == sorted(feet)
+    assert len(feet) == len(seen) - 1  # a track begins at its second look
