@@ -50,6 +50,8 @@ class Status:
     workers: Mapping[str, WorkerStatus]
     problems: tuple[str, ...]
     page: str | None = None
+    detectors: tuple[str, ...] = ()
+    """What detects, and on what it runs."""
 
 
 class Pipeline:
@@ -177,7 +179,14 @@ class Pipeline:
             for key in members
         }
         page = supervisor.info("web").get("url") if self.config.web.enabled else None
-        return Status({**cameras, **statuses.cameras}, supervisor.status(), statuses.problems, page)
+        detectors = {worker.detector for worker in statuses.workers.values() if worker.detector}
+        return Status(
+            {**cameras, **statuses.cameras},
+            supervisor.status(),
+            statuses.problems,
+            page,
+            tuple(sorted(detectors)),
+        )
 
     def events(self, timeout: float | None = None) -> Iterator[Event]:
         """Every version of every event since the start, as it is published.

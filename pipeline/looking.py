@@ -168,7 +168,7 @@ def fair_fps(demands: Iterable[Demand], capacity: float) -> float | None:
     wanting = sorted(demands, key=lambda demand: demand.fps)
     left, cost = capacity, sum(demand.cost_s for demand in wanting)
     for demand in wanting:
-        if demand.fps * cost > left:
+        if demand.fps * cost > left * (1 + 1e-9):  # else a rounding would be a shortage
             return left / cost
         left -= demand.fps * demand.cost_s
         cost -= demand.cost_s

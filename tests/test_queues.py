@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.queues import Slot, SlotClosed, newest_frame
+from pipeline.queues import Slot, SlotClosed, SlotWoken, newest_frame
 from pipeline.types import Frame, Image, Size
+
+WAIT_S = 30.0
 
 
 class NoPicture:
@@ -114,3 +116,18 @@ def test_a_replaced_frame_leaves_its_jump_to_the_next() -> None:
     assert (taken.index, taken.discontinuity) == (2, True)
     slot.put(frame(3), replaceable=True)
     assert not slot.get(0).discontinuity
+
+
+def test_who_waits_is_woken_for_something_else_to_do_but_takes_what_waits_first() -> None:
+    slot: Slot[int] = Slot()
+    to_do = threading.Event()
+    woken = threading.Thread(target=lambda: (to_do.set(), slot.wake()))
+    woken.start()
+    with pytest.raises(SlotWoken):
+        slot.get(WAIT_S, unless=to_do.is_set)
+    woken.join()
+    slot.put(1, replaceable=True)
+    assert slot.get(WAIT_S, unless=to_do.is_set) == 1
+    slot.close()
+    with pytest.raises(SlotClosed):
+        slot.get(WAIT_S, unless=to_do.is_set)

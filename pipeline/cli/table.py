@@ -49,6 +49,7 @@ class Display:
         self._counts: dict[str, int] = {}
         self._told: dict[str, tuple[CameraState, str | None]] = {}
         self._problems: set[str] = set()
+        self._detectors: tuple[str, ...] = ()
         self._live = (
             Live(console=self._console, refresh_per_second=4, transient=False)
             if self._console.is_terminal
@@ -93,6 +94,9 @@ class Display:
         if self._live is not None:
             self._live.update(self._render(status))
             return
+        if status.detectors != self._detectors:
+            self._detectors = status.detectors
+            self._line(_detection(status))
         for key, camera in status.cameras.items():
             now = (camera.state, camera.message)
             if self._told.get(key) != now:
@@ -130,13 +134,16 @@ class Display:
 
     def _render(self, status: Status) -> Group:
         table = Table(expand=False, title="vigil", title_justify="left")
-        for name in ("camera", "state", "frames", "detections/s", "latency", "events"):
-            table.add_column(name, justify="left" if name in ("camera", "state") else "right")
+        for name in ("camera", "state", "activity"):
+            table.add_column(name)
+        for name in ("frames", "detections/s", "latency", "events"):
+            table.add_column(name, justify="right")
         for key, camera in status.cameras.items():
             style = "green" if camera.state is CameraState.LIVE else "yellow"
             table.add_row(
                 Text(key),
                 Text(_word(camera.state), style=style),
+                camera.activity or "-",
                 f"{camera.frames}",
                 f"{camera.looks_per_s:.1f}",
                 _latency(camera),
@@ -145,8 +152,15 @@ class Display:
         messages = [c.message for c in status.cameras.values() if c.message]
         lines = [Text(m, style="yellow") for m in (*messages, *status.problems)]
         lines += [sentence for _, sentence in self._events]
-        lines += [Text(note, style="dim") for note in (*self._page, *self._notes)]
+        notes = [*self._page, *self._notes]
+        if status.detectors:
+            notes.append(_detection(status))
+        lines += [Text(note, style="dim") for note in notes]
         return Group(table, *lines)
+
+
+def _detection(status: Status) -> str:
+    return f"Detector: {'; '.join(status.detectors)}."
 
 
 def _word(state: CameraState) -> str:

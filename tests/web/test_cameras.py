@@ -8,7 +8,14 @@ from conftest_web import Installation, Served
 from happenings import NOW, after, back, lost
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipeline.health import CameraState, CameraStatus, Cause, Statuses, WorkerHealth
+from pipeline.health import (
+    LATENCY_BOUNDS_MS,
+    CameraState,
+    CameraStatus,
+    Cause,
+    Statuses,
+    WorkerHealth,
+)
 
 WHY = "Camera back-door: <b>nothing</b> answers at rtsp://192.0.2.20/stream1 within 10 s; check it."
 
@@ -94,6 +101,10 @@ def test_prometheus_reads_every_state_change_and_drop(
         since=after(5),
         frames=1000,
         latency_ms=40.0,
+        latencies=(0, 0, 0, 3, *(0,) * (len(LATENCY_BOUNDS_MS) - 4), 1),
+        latencies_s=6.1,
+        wanted_per_s=5.0,
+        allowed_per_s=2.5,
         dropped={"corrupt": 17},
         changes={"live": 2, "stalled": 2},
         recording="No video is kept.",
@@ -119,6 +130,14 @@ def test_prometheus_reads_every_state_change_and_drop(
     assert found["vigil_camera_dropped_total", "back-door", "corrupt"] == 17
     assert found["vigil_camera_state_changes_total", "back-door", "live"] == 2
     assert found["vigil_camera_latency_seconds", "back-door"] == 0.04
+    latency = "vigil_camera_look_latency_seconds"
+    assert found[f"{latency}_bucket", "0.02", "back-door"] == 0
+    assert found[f"{latency}_bucket", "0.03", "back-door"] == 3
+    assert found[f"{latency}_bucket", "+Inf", "back-door"] == 4
+    assert found[f"{latency}_count", "back-door"] == 4
+    assert found[f"{latency}_sum", "back-door"] == 6.1
+    assert found["vigil_camera_looks_wanted_per_second", "back-door"] == 5
+    assert found["vigil_camera_looks_allowed_per_second", "back-door"] == 2.5
     assert found["vigil_camera_recording", "back-door"] == 0
     assert found["vigil_camera_since_timestamp_seconds", "back-door"] == after(5).timestamp()
     # What nobody has said for long is not so any more.

@@ -17,6 +17,7 @@ from handmade import frame, standing, times
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.errors import DetectorBusy, DetectorError
+from pipeline.health import LATENCY_BOUNDS_MS
 from pipeline.incidents import Action, Close, Open
 from pipeline.stubs import StubDetector
 from pipeline.types import Detection, Frame
@@ -236,6 +237,20 @@ def test_latency_is_the_median_of_the_newest() -> None:
     for seconds in (9.0, 0.1, 0.3, 0.2):
         latencies.add(seconds)
     assert latencies.median_ms() == 200.0
+
+
+def test_every_latency_is_counted_by_its_size() -> None:
+    latencies = Latencies()
+    for seconds in (0.001, 0.005, 0.0051, 5.0, 60.0):
+        latencies.add(seconds)
+    counted = dict(zip((*LATENCY_BOUNDS_MS, "above"), latencies.counts, strict=True))
+    assert {bound: count for bound, count in counted.items() if count} == {
+        5: 2,
+        10: 1,
+        5000: 1,
+        "above": 1,
+    }
+    assert latencies.sum_s == pytest.approx(65.0111)
 
 
 class Scene:
