@@ -5,6 +5,9 @@
 BIN := .venv/bin
 VLM ?=
 ARGS ?=
+# Most tests wait for something most of the time; the tests of a file stay together.
+JOBS ?= 3
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
 # What `make bench` measures on.
 FILM ?=
 # A model server needs nothing installed here; a folder or model id needs torch and transformers.
@@ -23,10 +26,10 @@ demo:
 	@$(BIN)/vigil demo $(if $(VLM),--vlm '$(VLM)') $(ARGS)
 
 test: lint
-	@$(BIN)/pytest -m "not slow" $(ARGS)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: lint
-	@$(BIN)/pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 lint:
 	@scripts/install.sh test
