@@ -97,6 +97,8 @@ class FolderSource:
         self._unreadable: list[str] = []
         self._dropped: Counter[str] = Counter()
         self._stop = threading.Event()
+        self._idle = False
+        self._wishes = threading.Lock()
         self._elapsed = self._pts = 0.0
         """Where the next film begins: seconds since the first began, and presentation time."""
         film = self._next()
@@ -124,6 +126,12 @@ class FolderSource:
         """Cause -> frames or packets not handed over, of all films so far."""
         return Counter(dict(self._dropped)) + Counter(dict(self._film.dropped))
 
+    def idle(self, idle: bool) -> None:
+        """As that of each film, also of those that follow."""
+        with self._wishes:
+            self._idle = idle
+            self._film.idle(idle)
+
     def frames(self) -> Iterator[Frame]:
         """Frames of all films in order until the last ends or `close` is called.
 
@@ -133,7 +141,9 @@ class FolderSource:
         index = 0
         film: StreamSource | None = self._film
         while film is not None:
-            self._film = film
+            with self._wishes:
+                self._film = film
+                film.idle(self._idle)
             if self._stop.is_set():  # while this one was opened
                 film.close()
                 return

@@ -27,6 +27,10 @@ class MaskedSource:
     def dropped(self) -> Mapping[str, int]:
         return self._source.dropped
 
+    def idle(self, idle: bool) -> None:
+        """As that of the source."""
+        self._source.idle(idle)
+
     def frames(self) -> Iterator[Frame]:
         """As those of the source."""
         for frame in self._source.frames():

@@ -27,3 +27,8 @@ class OpenedSource(Source, Protocol):
     def dropped(self) -> Mapping[str, int]:
         """Cause -> how many frames or packets were not handed over for it."""
         ...
+
+    def idle(self, idle: bool) -> None:
+        """Say, in any thread, whether keyframes are enough for now; a hint, where all is decoded
+        anyhow."""
+        ...

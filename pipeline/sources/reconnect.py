@@ -101,6 +101,8 @@ class Reconnecting:
         self._live = not is_film(address)
         self._source: OpenedSource | None = None
         self._state: tuple[CameraState, str | None] | None = None
+        self._idle = False
+        self._wishes = threading.Lock()
         self._dropped: Counter[str] = Counter()
         self._index = 0
         self._newest = 0.0
@@ -125,6 +127,14 @@ class Reconnecting:
         # adding two counters steps through them.
         now = dict(source.dropped) if source is not None else {}
         return Counter(dict(self._dropped)) + Counter(now)
+
+    def idle(self, idle: bool) -> None:
+        """Say, in any thread, whether keyframes are enough for now, over all connections; each
+        begins with all pictures all the same."""
+        with self._wishes:
+            self._idle = idle
+            if self._source is not None:
+                self._source.idle(idle)
 
     def frames(self) -> Iterator[Frame]:
         """Frames with one running `index` over all connections; raises no `SourceError`.
@@ -158,7 +168,9 @@ class Reconnecting:
         with self._call("open"):
             source = self._opener()
         self._live = source.live
-        self._source = source
+        with self._wishes:
+            self._source = source
+            source.idle(self._idle)
         first: float | None = None
         try:
             for frame in self._read(source):

@@ -7,16 +7,19 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from pipeline.errors import SourceError
 from pipeline.protocols import PacketSink
 from pipeline.sources.address import Kind
 from pipeline.sources.decoders import Decoder
+from pipeline.sources.decoding import Decoding
 from pipeline.sources.failures import no_picture, reading_failure, stalled
+from pipeline.sources.idling import LONGEST_S, Idling
 from pipeline.sources.options import SourceOptions
 from pipeline.sources.pacing import Pacing
-from pipeline.sources.pictures import Damage, DecodedPicture
+from pipeline.sources.pictures import DecodedPicture
 from pipeline.sources.tap import Tap, sent_at
 from pipeline.sources.timing import Clock, Timeline
 from pipeline.sources.undecoded import undecoded
@@ -47,6 +50,9 @@ class StreamSource:
     damaged keyframe are not handed over but counted in `dropped` as `corrupt`, and packets that the
     decoder refuses as `undecodable`: a smear over half of the picture is a good likeness of many
     things.
+
+    While `idle` is wanted, only keyframes are decoded, and the pictures between them counted in
+    `dropped` as `not_decoded`; see `idling`. Their packets are handed on all the same.
     """
 
     def __init__(
@@ -66,8 +72,8 @@ class StreamSource:
         self.codec: str = stream.codec_context.codec.canonical_name
         self.rate = _claimed_rate(stream)
         self.decoder = decoder.name
-        self.notes: tuple[str, ...] = () if decoder.note is None else (decoder.note,)
         self.dropped: Counter[str] = Counter()
+        self._note = decoder.note
         self._camera = camera
         self._name = name
         self._container = container
@@ -81,7 +87,9 @@ class StreamSource:
         if self._untimed:
             # FFmpeg counts them as 25 a second, in steps that hold no other rate
             self.rate, stream.time_base = None, _FINE
-        self._damage = Damage()
+        # stalled is what gives no picture for the read timeout, and one keyframe may be damaged
+        longest_s = min(LONGEST_S, self._read_timeout_s / 2) if self.live else LONGEST_S
+        self._idling = Idling(longest_s)
         self._opened = clock.monotonic()
         self._decodes = options.decode
         self._stop = threading.Event()
@@ -92,8 +100,29 @@ class StreamSource:
         # camera's picture is wanted at once.
         stream.thread_type = "SLICE" if self.live else "AUTO"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why it is not read as it was wanted, in sentences."""
+        notes = () if self._note is None else (self._note,)
+        unfit = self._idling.unfit if self._idling.wanted else None
+        if unfit is None:
+            return notes
+        return (
+            *notes,
+            f"Camera {self._camera}: all pictures are decoded where keyframes would do, "
+            f"since {unfit}.",
+        )
+
+    def idle(self, idle: bool) -> None:
+        """Say, in any thread, whether keyframes are enough for now.
+
+        With true, only they are decoded from the next one on. With false, all are from the last
+        one on: what was passed over since then is handed over late, with its own times.
+        """
+        self._idling.wanted = idle
+
     def frames(self) -> Iterator[Frame]:
-        """Frames in order until the stream ends or `close` is called.
+        """Frames in order until the stream ends or `close` is called; `index` counts them.
 
         Raises:
             SourceStalled: a live stream has sent no picture for the read timeout.
@@ -129,11 +158,13 @@ class StreamSource:
 
     def _frames(self) -> Iterator[Frame]:
         timeline = Timeline(live=self.live, rate=self.rate, clock=self._clock)
+        decoding = Decoding(self._stream, self._idling, timeline, self.dropped, self._stop)
         turns = Turns()
         index = 0
         newest = self._clock.monotonic()
         for packet in self._packets():
             arrival = self._clock.monotonic()
+            sent = None
             if packet is not None and packet.size:
                 sent = sent_at(timeline, packet, arrival)
                 if self._tap is not None:
@@ -144,7 +175,10 @@ class StreamSource:
                     index += 1
             if not self._decodes:
                 continue
-            for decoded in self._decode(packet):
+            pictures = decoding.pictures(packet, sent)
+            if self.live and arrival - newest > self._read_timeout_s:
+                pictures = chain(pictures, decoding.catch_up())
+            for decoded in pictures:
                 newest = arrival
                 stamp = timeline.stamp(self._seconds(decoded), arrival)
                 picture = DecodedPicture(decoded, turns.of(decoded))
@@ -209,7 +243,7 @@ class StreamSource:
                 # It did not come just now: when the time is over FFmpeg gives up waiting for what
                 # follows the last picture, hands that over, and would wait as long once more.
                 failure = stalled(self._camera, self._name, self._read_timeout_s, udp=self._udp)
-            if not self.live:
+            if not self.live or self._idling.idle:
                 yield None
             raise failure
 
@@ -233,24 +267,6 @@ class StreamSource:
             live=self.live,
             udp=self._udp,
         )
-
-    def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[VideoFrame]:
-        import av
-
-        if packet is not None and packet.has_sidedata("encryption_info"):
-            # some decoders make noise of it
-            self.dropped["encrypted"] += 1
-            return
-        try:
-            decoded = packet.decode() if packet is not None else self._stream.decode(None)
-        except av.FFmpegError:
-            self.dropped["undecodable"] += 1
-            return
-        for frame in decoded:
-            if self._damage.reaches(corrupt=frame.is_corrupt, keyframe=frame.key_frame):
-                self.dropped["corrupt"] += 1
-            else:
-                yield frame
 
 
 def _claimed_rate(stream: VideoStream) -> float | None:

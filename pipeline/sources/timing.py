@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from bisect import bisect_left, insort
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -36,6 +36,8 @@ LATEST_S = 5.0
 """A picture that is later than this by the camera's clock alone is not: that clock is wrong."""
 REMEMBERED = 64
 """More packets than any decoder holds back."""
+KEPT = 300
+"""And so many more may be kept back before they are decoded at all."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class Timeline:
         self._dts: float | None = None
         self._sent: list[tuple[float | None, Stamp]] = []
         self._shown: Stamp | None = None
+        self._jumped = False
 
     def sent(
         self,
@@ -136,8 +139,14 @@ class Timeline:
         if dts is not None:
             self._dts = max(dts + self._shift, -math.inf if self._dts is None else self._dts)
         self._sent.append((pts, stamp))
-        del self._sent[:-REMEMBERED]
+        del self._sent[: -REMEMBERED - KEPT]
         return stamp
+
+    def never_shown(self, stamps: Collection[Stamp]) -> None:
+        """The pictures of these packets are not going to be shown: what jumped with them, jumps
+        with the next that is."""
+        self._sent = [item for item in self._sent if item[1] not in stamps]
+        self._jumped |= any(stamp.discontinuity for stamp in stamps)
 
     def stamp(self, pts: float | None, arrival: float) -> Stamp:
         """The times of the next frame, in the order of presentation: those of its packet, where
@@ -151,6 +160,8 @@ class Timeline:
                 max(found.monotonic, last.monotonic + LEAST_MOMENT_S),
                 found.discontinuity,
             )
+        found = found._replace(discontinuity=found.discontinuity or self._jumped)
+        self._jumped = False
         self._shown = found
         return found
 

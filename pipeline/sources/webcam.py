@@ -82,6 +82,9 @@ class WebcamSource:
         self._stop = threading.Event()
         self._in_use = threading.Lock()
 
+    def idle(self, idle: bool) -> None:
+        """Changes nothing: a webcam's pictures do not refer to one another."""
+
     def frames(self) -> Iterator[Frame]:
         """Frames until `close` is called.
 

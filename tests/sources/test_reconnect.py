@@ -39,6 +39,7 @@ class Scripted:
         self.live = live
         self.dropped = Counter(corrupt=1)
         self.closed = 0
+        self.idling: list[bool] = []
         self._times = times
         self._failure = failure
 
@@ -52,6 +53,9 @@ class Scripted:
             yield Frame("door", index, utc_now(), time, time, (2, 2), picture, index == 0)
         if self._failure is not None:
             raise self._failure
+
+    def idle(self, idle: bool) -> None:
+        self.idling.append(idle)
 
     def close(self) -> None:
         self.closed += 1
@@ -306,3 +310,16 @@ def test_the_clock_is_handed_on(tmp_path: Path) -> None:
     clock = Clock(monotonic=lambda: 5000.0, now=utc_now)
     source: Callable[[], OpenedSource] = lambda: open_source("door", str(path), clock=clock)  # noqa: E731
     assert [frame.monotonic for frame in source().frames()] == pytest.approx([5000, 5000.1])
+
+
+def test_each_connection_hears_whether_keyframes_are_enough() -> None:
+    one, other = live(0, 1), live(2)
+    world = World(one, other)
+    world.camera.idle(True)
+    frames = world.camera.frames()
+    next(frames)
+    assert one.idling == [True]
+    world.camera.idle(False)
+    list(frames)
+    assert one.idling == [True, False]
+    assert other.idling == [False]

@@ -307,3 +307,26 @@ def test_pictures_sent_out_of_order_have_their_times_and_those_of_their_packets(
     for before, after in pairwise(shown):
         assert after.pts - before.pts == pytest.approx(0.1, abs=1e-6)
         assert before.monotonic < after.monotonic
+
+
+def test_packets_whose_pictures_are_never_shown_give_their_times_to_no_other_picture() -> None:
+    timeline = Timeline(live=True, rate=10, clock=CLOCK)
+    # the camera's clock is set back among what is passed over, and tells the same times again
+    given = [0.0, 0.1, 0.2, 0.3, -5.0, -4.9, 0.1, 0.2]
+    sent = [timeline.sent(pts, 1000 + n / 10, dts=pts) for n, pts in enumerate(given)]
+    assert timeline.stamp(0.0, 1000.0) == sent[0]
+    timeline.never_shown(sent[1:6])
+    assert timeline.stamp(0.1, 1000.6) == sent[6]._replace(discontinuity=True)
+    assert timeline.stamp(0.2, 1000.7) == sent[7]
+    assert not sent[7].discontinuity
+
+
+def test_a_jump_of_what_is_never_shown_is_one_of_the_next_picture() -> None:
+    timeline = Timeline(live=True, rate=10, clock=CLOCK)
+    sent = [timeline.sent(n / 10, 1000 + n / 10) for n in range(3)]
+    timeline.stamp(0.0, 1000.0)
+    jumped = timeline.sent(50.0, 1000.3)
+    after = timeline.sent(50.1, 1000.4)
+    assert (jumped.discontinuity, after.discontinuity) == (True, False)
+    timeline.never_shown([*sent[1:], jumped])
+    assert timeline.stamp(50.1, 1000.4) == after._replace(discontinuity=True)
