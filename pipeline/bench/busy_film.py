@@ -92,8 +92,12 @@ def busy_film(cache: Path, size: Size, rate: int, activity: float) -> BusyFilm:
         bits = round(MBIT_PER_S * 1_000_000 * pixels / _PIXELS_OF_RATE)
         options = {
             # As cameras' encoders do: no B-frames, and a bound to what a moment may take.
-            **{"preset": "veryfast", "bf": "0", "x264-params": "scenecut=0"},
-            **{"b": str(bits), "maxrate": str(bits * 3 // 2), "bufsize": str(bits * 2)},
+            "preset": "veryfast",
+            "bf": "0",
+            "x264-params": "scenecut=0",
+            "b": str(bits),
+            "maxrate": str(bits * 3 // 2),
+            "bufsize": str(bits * 2),
         }
         frames = _frames(film, size, rate)
         write_film(frames, film.path, Fraction(rate), options=options, keyframe_s=KEYFRAME_S)
