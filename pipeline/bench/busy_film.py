@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 KEYFRAME_S = 2.0
 MBIT_PER_S = 3.0
-"""Of 1080p at 10 pictures a second; smaller pictures get less, by their pixels."""
+"""Of 1080p at 10 pictures a second; films of fewer pixels a second get less."""
+_BITS_EXPONENT = 0.75
+"""But not as much less: small pictures have more in each pixel."""
 LEAST_ACTIVITY = 0.05
 """A smaller share would make the film longer than it is worth."""
 
@@ -89,7 +91,7 @@ def busy_film(cache: Path, size: Size, rate: int, activity: float) -> BusyFilm:
     film = BusyFilm(cache / name, duration_s, begins_s, begins_s + walk_s)
     if not film.path.is_file():
         pixels = width * height * rate
-        bits = round(MBIT_PER_S * 1_000_000 * pixels / _PIXELS_OF_RATE)
+        bits = round(MBIT_PER_S * 1e6 * (pixels / _PIXELS_OF_RATE) ** _BITS_EXPONENT)
         options = {
             # As cameras' encoders do: no B-frames, and a bound to what a moment may take.
             "preset": "veryfast",

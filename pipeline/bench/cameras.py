@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from pipeline.bench.busy_film import busy_film
 from pipeline.bench.watching import Setup, watch
+from pipeline.simulate import Fault
 from pipeline.types import Size
 
 ALONE_S = 20.0
@@ -47,8 +47,9 @@ def measure_cameras(
 
     Returns for each healthy camera the pictures that were sent and received, looks a second, in all
     and while somebody walked, latency from a picture's arrival to its detections, and drops by
-    cause; then all of them together, the processor time of all processes, in cores, and the memory
-    of the watch process, with what each camera beyond the first adds (`memory` off: not measured).
+    cause; then all of them together, the processor time of all processes, in cores, with
+    what the rest of the machine did meanwhile, and the memory of the watch process, with what each
+    camera beyond the first adds (`memory` off: not measured).
     The pictures that were received, looked at and dropped are counted from stand-still to
     stand-still; all else after a warm-up. `unaccounted` is how many pictures were neither looked at
     nor counted as dropped. Of `repeat` runs the one of the median 95th percentile is told, and
@@ -59,6 +60,8 @@ def measure_cameras(
         ConfigError: there is no such fault, or no film of that activity.
         FilmError: the film cannot be made.
     """
+    if fault is not None:
+        Fault.parse(fault)
     setup = Setup(
         film=busy_film(cache, size, rate, activity),
         cameras=cameras,
@@ -79,14 +82,13 @@ def measure_cameras(
         "fault": fault,
     }
     runs = [_run(setup, memory=memory) for _ in range(repeat)]
-    told = sorted(runs, key=_slowness)[(repeat - 1) // 2]
+    told = sorted(runs, key=lambda run: _size(run["latency_ms"]["p95"]))[(repeat - 1) // 2]
     return settings | told | {"repeat": repeat, "spread": _spread(runs)}
 
 
-def _slowness(run: Mapping[str, Any]) -> float:
-    """For sorting. What is above all bounds has no 95th percentile."""
-    p95 = run["latency_ms"]["p95"]
-    return float("inf") if p95 is None else float(p95)
+def _size(figure: float | None) -> float:
+    """For sorting. A 95th percentile above all bounds is not known, and the worst."""
+    return float("inf") if figure is None else float(figure)
 
 
 def _run(setup: Setup, *, memory: bool) -> dict[str, Any]:
@@ -108,8 +110,7 @@ def _spread(runs: list[dict[str, Any]]) -> dict[str, Any]:
     spread = {}
     for name, figure in _SPREADS.items():
         each = [figure(run) for run in runs]
-        known = [value for value in each if value is not None]
-        spread[name] = {"each": each, "median": median(known) if known else None}
+        spread[name] = {"each": each, "median": sorted(each, key=_size)[(len(each) - 1) // 2]}
     return spread
 
 
@@ -130,7 +131,8 @@ def table(measured: Mapping[str, Any]) -> str:
         )
         lines.append("| " + " | ".join(cells) + " |")
     of = ", ".join(f"{name} {cores:.2f}" for name, cores in measured["cores_of"].items())
-    taken = f"{measured['cores']:.2f} cores ({of}); {_figure(measured['memory_mb'])} MB"
+    taken = f"{measured['cores']:.2f} cores ({of}; elsewhere {measured['cores_elsewhere']:.2f})"
+    taken += f"; {_figure(measured['memory_mb'])} MB"
     if measured["memory_per_extra_camera_mb"] is not None:
         taken += f", {_figure(measured['memory_per_extra_camera_mb'])} MB for each further camera"
     return "\n".join([*lines, "", taken + "."]) + "\n"

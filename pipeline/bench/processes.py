@@ -27,6 +27,18 @@ def cpu_seconds() -> dict[int, float]:
     return {pid: ticks[pid] / per_second for pid in ticks if _descends(pid, me, parents)}
 
 
+def busy_seconds() -> float:
+    """Seconds of processor time so far of all that runs on this machine, and of what its host takes
+    from it."""
+    user, nice, system, _, _, *interrupts = map(int, _first_line("stat").split()[1:9])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+
+
+def _first_line(name: str) -> str:
+    with (_PROC / name).open() as file:
+        return file.readline()
+
+
 def _descends(pid: int, ancestor: int, parents: dict[int, int]) -> bool:
     while pid != ancestor:
         if pid not in parents:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pipeline.bench import latency
 from pipeline.bench.busy_film import KEYFRAME_S, BusyFilm
-from pipeline.bench.processes import cpu_seconds, memory_mb
+from pipeline.bench.processes import busy_seconds, cpu_seconds, memory_mb
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.errors import VigilError
@@ -28,7 +28,9 @@ from pipeline.workers.choosing import Skipped
 
 READY_S = 120.0
 QUIET_S = 3.0
-"""After so long without pictures nothing is under way."""
+"""Where nothing was received or looked at for so long, nothing is under way."""
+LONGEST_QUIET_S = 8.0
+"""A camera that sends nothing for longer is soon given up."""
 WARM_S = 6.0
 """After a stand-still all cameras are looked at more than usual for so long at most."""
 POLL_S = 0.25
@@ -159,8 +161,19 @@ def _still(
     """How the cameras are when nothing is under way: what was sent has arrived, or never will."""
     for name in server.sent:
         server.fault(name, FaultKind.STALL.value)
-    time.sleep(QUIET_S)
-    return pipeline.status().cameras, server.sent
+    began = time.monotonic()
+    now, changed = pipeline.status().cameras, began
+    while time.monotonic() - began < LONGEST_QUIET_S and time.monotonic() - changed < QUIET_S:
+        time.sleep(POLL_S)
+        before, now = now, pipeline.status().cameras
+        if any(_at_work(before[name], now[name]) for name in server.sent):
+            changed = time.monotonic()
+    return now, server.sent
+
+
+def _at_work(before: CameraStatus, now: CameraStatus) -> bool:
+    """Whether anything was received or looked at in between."""
+    return (before.frames, before.looks) != (now.frames, now.looks)
 
 
 def _arrivals(sent: int, before: CameraStatus, after: CameraStatus) -> dict[str, Any]:
@@ -218,6 +231,7 @@ class _Seen:
     last: Mapping[str, CameraStatus] = field(default_factory=dict)
     active: dict[str, _Active] = field(default_factory=dict)
     cores: dict[str, float] = field(default_factory=dict)
+    cores_elsewhere: float = 0.0
     memory: list[float] = field(default_factory=list)
     detector: str | None = None
 
@@ -233,7 +247,7 @@ class _Seen:
         self.detector = told[0] if told else None
         self.active = {name: _Active() for name in self.names}
         self.first = self.last = pipeline.status().cameras
-        cpu, began = cpu_seconds(), time.monotonic()
+        cpu, busy, began = cpu_seconds(), busy_seconds(), time.monotonic()
         at, polls = began, 0
         while at - began < seconds:
             if polls % MEMORY_EVERY == 0:
@@ -244,6 +258,8 @@ class _Seen:
             self._count(pipeline.status().cameras, server.sent, at - before)
         self.lasted = at - began
         self.cores = _cores(cpu, cpu_seconds(), list(watching), self.lasted)
+        whole = (busy_seconds() - busy) / self.lasted
+        self.cores_elsewhere = max(whole - sum(self.cores.values()), 0.0)
 
     def _weigh(self, watching: Sequence[int]) -> None:
         megabytes = memory_mb(watching)
@@ -270,6 +286,8 @@ class _Seen:
             **self._figures(self.names),
             "cores": round(sum(self.cores.values()), 2),
             "cores_of": {whose: round(cores, 2) for whose, cores in self.cores.items()},
+            # Figures of a machine that does something else meanwhile say little.
+            "cores_elsewhere": round(self.cores_elsewhere, 2),
             "memory_mb": round(median(self.memory), 1) if self.memory else None,
             "memory_most_mb": max(self.memory, default=None),
             "detector": self.detector,
