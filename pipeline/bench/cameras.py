@@ -1,167 +1,142 @@
-"""How many of the pictures that cameras send arrive, while one of them is faulty all the time."""
+"""How many cameras the machine can watch: what arrives, how soon it is looked at, what it takes."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
-
-from pipeline.configfile import validate
-from pipeline.errors import VigilError
-from pipeline.health import CameraState, CameraStatus
-from pipeline.library import Pipeline
-from pipeline.simulate import FaultKind, SimulatedCameras, in_thread, load
+from pipeline.bench.busy_film import busy_film
+from pipeline.bench.watching import Setup, watch
+from pipeline.simulate import Fault
 from pipeline.types import Size
 
-FILM_S = 20
-"""The film is so long, and shown over and over."""
-READY_S = 120.0
-QUIET_S = 3.0
-FAULTY = "faulty"
+ALONE_S = 20.0
+"""One camera is watched for so long at most, to learn what each further one adds in memory."""
+
+_SPREADS: Mapping[str, Callable[[Mapping[str, Any]], float | None]] = {
+    "p95_ms": lambda run: run["latency_ms"]["p95"],
+    "looks_per_s": lambda run: run["looks_per_s"],
+    "cores": lambda run: run["cores"],
+    "memory_per_extra_camera_mb": lambda run: run["memory_per_extra_camera_mb"],
+    "received_least": lambda run: run["received_least"],
+}
 
 
 def measure_cameras(
-    *, cameras: int, size: Size, rate: int, seconds: float, fault: str | None
+    *,
+    cameras: int,
+    size: Size,
+    rate: int,
+    seconds: float,
+    cache: Path,
+    activity: float = 0.2,
+    detect_fps: float = 5.0,
+    motion_gate: bool = True,
+    fault: str | None = None,
+    memory: bool = True,
+    repeat: int = 1,
 ) -> dict[str, Any]:
     """Watch `cameras` simulated RTSP cameras of `size` at `rate` pictures a second for `seconds`,
-    every picture decoded and five a second detected on, while one of them has `fault` all the
-    time (None: nothing is wrong).
+    all pictures decoded, and five a second, or `detect_fps`, detected on while something happens.
 
-    Returns for each camera the pictures that were sent and received meanwhile, and the smallest
-    share that a healthy one received; looks a second and latency; the processor time of all
-    processes, in cores.
+    In a share of the time, `activity`, a person walks through a camera's picture; the cameras'
+    films are out of step, so that about as many are active at any time. One camera has `fault` all
+    the time (None: nothing is wrong). The film is kept in the folder `cache`.
+
+    Returns for each healthy camera the pictures that were sent and received, looks a second, in all
+    and while somebody walked, latency from a picture's arrival to its detections, and drops by
+    cause; then all of them together, the processor time of all processes, in cores, with
+    what the rest of the machine did meanwhile, and the memory of the watch process, with what each
+    camera beyond the first adds (`memory` off: not measured).
+    The pictures that were received, looked at and dropped are counted from stand-still to
+    stand-still; all else after a warm-up. `unaccounted` is how many pictures were neither looked at
+    nor counted as dropped. Of `repeat` runs the one of the median 95th percentile is told, and
+    `spread` has the others' figures.
 
     Raises:
         VigilError: the cameras do not come up.
-        ConfigError: there is no such fault.
+        ConfigError: there is no such fault, or no film of that activity.
+        FilmError: the film cannot be made.
     """
-    names = [f"camera-{number + 1}" for number in range(cameras)]
     if fault is not None:
-        names[-1] = FAULTY
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        _make_film(work / "film.mp4", size, rate)
-        reel = load(work / "film.mp4", work)
-        healthy = {name: reel for name in names if name != FAULTY}
-        faulty = {FAULTY: reel} if fault is not None else {}
-        with (
-            in_thread(SimulatedCameras(healthy, port=0)) as good,
-            in_thread(SimulatedCameras(faulty, port=0)) as bad,
-        ):
-            urls = {**good.urls, **bad.urls}
-            config = validate(
-                {
-                    "data": str(work / "data"),
-                    "web": {"enabled": False},
-                    "storage": {"free_mb": 1},
-                    "cameras": {
-                        # The film is short, and seen again before a minute is over.
-                        name: {"source": urls[name], "health": {"frozen_after_s": None}}
-                        for name in names
-                    },
-                },
-                where="bench",
-                folder=work,
-            )
-            with Pipeline(config) as pipeline:
-                _wait_until_live(pipeline, names)
-                if fault is not None:
-                    bad.fault(FAULTY, fault)
-                before = _still(pipeline, good)
-                sent_before, cpu, began = good.sent, _cpu_s(), time.monotonic()
-                for name in healthy:
-                    good.fault(name, None)
-                time.sleep(seconds)
-                lasted = time.monotonic() - began
-                cores = (_cpu_s() - cpu) / lasted
-                after = _still(pipeline, good)
-                sent = good.sent
-    rows = {
-        name: _row(
-            sent[name].pictures - sent_before[name].pictures, before[name], after[name], lasted
-        )
-        for name in healthy
-    }
-    return {
+        Fault.parse(fault)
+    setup = Setup(
+        film=busy_film(cache, size, rate, activity),
+        cameras=cameras,
+        size=size,
+        rate=rate,
+        seconds=seconds,
+        detect_fps=detect_fps,
+        motion_gate=motion_gate,
+        fault=fault,
+    )
+    settings = {
         "cameras": cameras,
         "size": list(size),
         "rate": rate,
-        "seconds": round(lasted, 1),
+        "activity": activity,
+        "detect_fps": detect_fps,
+        "motion_gate": motion_gate,
         "fault": fault,
-        "received_least": min(row["received_share"] for row in rows.values()),
-        "cores": round(cores, 2),
-        "healthy": rows,
+    }
+    runs = [_run(setup, memory=memory) for _ in range(repeat)]
+    told = sorted(runs, key=lambda run: _size(run["latency_ms"]["p95"]))[(repeat - 1) // 2]
+    return settings | told | {"repeat": repeat, "spread": _spread(runs)}
+
+
+def _size(figure: float | None) -> float:
+    """For sorting. A 95th percentile above all bounds is not known, and the worst."""
+    return float("inf") if figure is None else float(figure)
+
+
+def _run(setup: Setup, *, memory: bool) -> dict[str, Any]:
+    alone = None
+    if memory and setup.cameras > 1:
+        short = min(setup.seconds, ALONE_S)
+        alone = watch(replace(setup, cameras=1, fault=None, seconds=short))["memory_mb"]
+    found = watch(setup)
+    together = found["memory_mb"]
+    known = alone is not None and together is not None
+    added = (together - alone) / (setup.cameras - 1) if known else None
+    return found | {
+        "memory_of_one_camera_mb": alone,
+        "memory_per_extra_camera_mb": None if added is None else round(added, 1),
     }
 
 
-def _row(sent: int, before: CameraStatus, after: CameraStatus, seconds: float) -> dict[str, Any]:
-    received = after.frames - before.frames
-    return {
-        "sent": sent,
-        "received": received,
-        "received_share": round(received / sent, 4),
-        "looks_per_s": round((after.looks - before.looks) / seconds, 2),
-        "latency_ms": after.latency_ms,
-        "states_entered": sum(after.changes.values()) - sum(before.changes.values()),
-        "dropped": {
-            cause: count - before.dropped.get(cause, 0)
-            for cause, count in after.dropped.items()
-            if count > before.dropped.get(cause, 0)
-        },
-    }
+def _spread(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    spread = {}
+    for name, figure in _SPREADS.items():
+        each = [figure(run) for run in runs]
+        spread[name] = {"each": each, "median": sorted(each, key=_size)[(len(each) - 1) // 2]}
+    return spread
 
 
-def _still(pipeline: Pipeline, server: SimulatedCameras) -> Mapping[str, CameraStatus]:
-    """How the cameras are when nothing is under way: what was sent has arrived, or never will."""
-    for name in server.sent:
-        server.fault(name, FaultKind.STALL.value)
-    time.sleep(QUIET_S)
-    return pipeline.status().cameras
+def table(measured: Mapping[str, Any]) -> str:
+    """The cameras as a table in Markdown, and a line on what they take."""
+    heads = ("camera", "received", "looks/s", "active", "p50", "p95", "max", "dropped")
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    for name, row in [*measured["healthy"].items(), ("all", measured)]:
+        latency = row["latency_ms"]
+        dropped = ", ".join(f"{count} {cause}" for cause, count in row["dropped"].items())
+        cells = (
+            name,
+            f"{row['received']} of {row['sent']}",
+            _figure(row["looks_per_s"]),
+            _figure(row["looks_per_s_active"]),
+            *(_figure(latency[key], " ms") for key in ("p50", "p95", "max")),
+            dropped,
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    of = ", ".join(f"{name} {cores:.2f}" for name, cores in measured["cores_of"].items())
+    taken = f"{measured['cores']:.2f} cores ({of}; elsewhere {measured['cores_elsewhere']:.2f})"
+    taken += f"; {_figure(measured['memory_mb'])} MB"
+    if measured["memory_per_extra_camera_mb"] is not None:
+        taken += f", {_figure(measured['memory_per_extra_camera_mb'])} MB for each further camera"
+    return "\n".join([*lines, "", taken + "."]) + "\n"
 
 
-def _make_film(path: Path, size: Size, rate: int) -> None:
-    """A noisy film with a bar that moves, a keyframe each second, about 2 Mbit/s."""
-    random = np.random.default_rng(1)
-    width, height = size
-    noise = random.integers(0, 24, (8, height, width, 3), np.uint8)
-    with av.open(str(path), "w") as output:
-        options = {"preset": "ultrafast", "bf": "0", "tune": "zerolatency"}
-        stream = output.add_stream("libx264", rate=rate, options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.gop_size, stream.bit_rate = rate, 2_000_000
-        for number in range(FILM_S * rate):
-            image = noise[number % len(noise)] + np.uint8(90)
-            left = (number * 8) % (width - 40)
-            image[:, left : left + 40] = 200
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
-        output.mux(stream.encode(None))
-
-
-def _wait_until_live(pipeline: Pipeline, names: list[str]) -> None:
-    until = time.monotonic() + READY_S
-    while time.monotonic() < until:
-        status = pipeline.status().cameras
-        if all(status[name].state is CameraState.LIVE for name in names):
-            return
-        time.sleep(0.2)
-    raise VigilError("The simulated cameras do not come up; is the machine overloaded?")
-
-
-def _cpu_s() -> float:
-    """Processor seconds of this process and of the workers that it has started."""
-    ticks = 0
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(entry.name) == os.getpid() or int(fields[1]) == os.getpid():
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+def _figure(value: float | None, unit: str = "") -> str:
+    return "" if value is None else f"{value:g}{unit}"

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli import app
+from pipeline.errors import ConfigError
 
 bench = typer.Typer(help="Measure this machine; prints JSON.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
@@ -74,24 +75,46 @@ def reconnects(
 
 @bench.command()
 def cameras(
-    count: Annotated[int, typer.Option("--cameras", min=2, help="So many cameras.")] = 8,
-    width: Annotated[int, typer.Option(min=64, help="Of their pictures, in pixels.")] = 1280,
-    height: Annotated[int, typer.Option(min=64, help="Of their pictures, in pixels.")] = 720,
-    rate: Annotated[int, typer.Option(min=1, help="Pictures a second.")] = 15,
+    count: Annotated[int, typer.Option("--cameras", min=1, help="So many cameras.")] = 8,
+    width: Annotated[int, typer.Option(min=64, help="Of their pictures, in pixels.")] = 1920,
+    height: Annotated[int, typer.Option(min=64, help="Of their pictures, in pixels.")] = 1080,
+    rate: Annotated[int, typer.Option(min=1, help="Pictures a second.")] = 10,
+    activity: Annotated[
+        float, typer.Option(min=0, max=1, help="In this share of the time a person walks by.")
+    ] = 0.2,
+    detect_fps: Annotated[
+        float, typer.Option(min=0.5, max=60, help="Looks a second while something happens.")
+    ] = 5.0,
+    gate: Annotated[bool, typer.Option(help="Look seldom where nothing moves.")] = True,
     seconds: Annotated[float, typer.Option(min=5, help="Watch for so long.")] = 60.0,
-    fault: Annotated[str, typer.Option(help="Of one of them; `none` for none.")] = "stall",
+    fault: Annotated[str, typer.Option(help="Of one of them; `none` for none.")] = "none",
+    memory: Annotated[
+        bool, typer.Option(help="Watch one camera first, to learn what each further one adds.")
+    ] = True,
+    repeat: Annotated[int, typer.Option(min=1, help="Run so often.")] = 1,
+    markdown: Annotated[bool, typer.Option(help="Print a table instead of JSON.")] = False,
 ) -> None:
-    """How many of the pictures that cameras send arrive, while one of them is faulty."""
-    from pipeline.bench.cameras import measure_cameras
+    """How many cameras this machine can watch: what arrives, how soon it is looked at, what it
+    takes; with one of them faulty if wanted."""
+    from pipeline.bench.cameras import measure_cameras, table
+    from pipeline.cli.cameras import cache_folder
 
+    if fault != "none" and count < 2:
+        raise ConfigError("--fault needs a camera that is not faulty; give --cameras 2 or more.")
     measured = measure_cameras(
         cameras=count,
         size=(width, height),
         rate=rate,
         seconds=seconds,
+        cache=cache_folder() / "bench",
+        activity=activity,
+        detect_fps=detect_fps,
+        motion_gate=gate,
         fault=None if fault == "none" else fault,
+        memory=memory,
+        repeat=repeat,
     )
-    typer.echo(json.dumps(measured, indent=2))
+    typer.echo(table(measured) if markdown else json.dumps(measured, indent=2))
 
 
 def _film() -> Path:

@@ -12,20 +12,24 @@ from pipeline.simulate.feed import Material
 @dataclass(slots=True)
 class Sent:
     """What a camera has sent to all of its clients so far. `pictures` counts those of which a
-    packet was lost on purpose too."""
+    packet was lost on purpose too. `film_s` is where in the film the newest one is, in seconds."""
 
     streams: int = 0
     pictures: int = 0
     packets: int = 0
     packets_lost: int = 0
+    film_s: float = 0.0
 
 
 class Camera:
     """Its fault may be changed from any thread; all else is the event loop's."""
 
-    def __init__(self, name: str, material: Material, plan: FaultPlan | None) -> None:
+    def __init__(
+        self, name: str, material: Material, plan: FaultPlan | None, ahead_s: float = 0.0
+    ) -> None:
         self.name = name
         self.material = material
+        self.ahead_s = ahead_s
         self.sent = Sent()
         self._plan = plan
         self._chosen: Fault | None = None

@@ -39,6 +39,7 @@ class Showing:
     cameras: Mapping[str, Camera]
     clock: CameraClock
     loop: bool
+    seam_s: float
     account: Account | None
     auth: Auth
     sender_reports: bool
@@ -195,6 +196,7 @@ class Connection:
                 self._carrier,
                 self._showing.clock,
                 loop=self._showing.loop,
+                seam_s=self._showing.seam_s,
                 reports=self._showing.sender_reports,
             )
             url = request.url.rstrip("/").removesuffix(f"/{TRACK}")

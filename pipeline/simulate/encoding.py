@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -108,10 +108,19 @@ def _upright(frame: VideoFrame) -> VideoFrame:
     return av.VideoFrame.from_ndarray(turned(image, turns), format="rgb24")
 
 
-def write_film(frames: Iterator[tuple[VideoFrame, int]], target: Path, rate: Fraction) -> int:
-    """Encode frames with their times (1/90000 s) to an MP4 file; gives how many there were.
+def write_film(
+    frames: Iterator[tuple[VideoFrame, int]],
+    target: Path,
+    rate: Fraction,
+    *,
+    options: Mapping[str, str] = OPTIONS,
+    keyframe_s: float = 1.0,
+) -> int:
+    """Encode frames with their times (1/90000 s) to an MP4 file, with a keyframe each `keyframe_s`
+    seconds; gives how many there were.
 
-    The file appears under its name when it is whole, and not at all where there was no frame.
+    `options` are libx264's, as FFmpeg calls them. The file appears under its name when it is whole,
+    and not at all where there was no frame.
 
     Raises:
         FilmError: it cannot be written.
@@ -122,7 +131,7 @@ def write_film(frames: Iterator[tuple[VideoFrame, int]], target: Path, rate: Fra
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(temporary), "w", format="mp4") as output:
-            count = _encode(frames, output, rate)
+            count = _encode(frames, output, rate, dict(options), keyframe_s)
         if count:
             temporary.replace(target)
     except (av.FFmpegError, OSError) as error:
@@ -134,18 +143,22 @@ def write_film(frames: Iterator[tuple[VideoFrame, int]], target: Path, rate: Fra
 
 
 def _encode(
-    frames: Iterator[tuple[VideoFrame, int]], output: OutputContainer, rate: Fraction
+    frames: Iterator[tuple[VideoFrame, int]],
+    output: OutputContainer,
+    rate: Fraction,
+    options: dict[str, str],
+    keyframe_s: float,
 ) -> int:
     count = 0
     stream: VideoStream | None = None
     for frame, time in frames:
         if stream is None:
-            stream = output.add_stream("libx264", rate=rate, options=OPTIONS)
+            stream = output.add_stream("libx264", rate=rate, options=options)
             # 4:2:0 wants even sides
             stream.width, stream.height = frame.width & ~1, frame.height & ~1
             stream.pix_fmt = "yuv420p"
             stream.codec_context.time_base = _TIME_BASE
-            stream.codec_context.gop_size = max(1, round(rate))
+            stream.codec_context.gop_size = max(1, round(rate * keyframe_s))
         # films may change their size half-way; a camera does not
         picture = frame.reformat(stream.width, stream.height, "yuv420p")
         picture.pts, picture.time_base = time, _TIME_BASE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from threading import Lock
 from typing import NamedTuple
 
@@ -12,11 +13,14 @@ from pipeline.simulate.rtp import CLOCK_HZ
 from pipeline.simulate.variants import resized, still
 
 SEAM_S = 10.0
-"""By so much the presentation times leap where the film begins anew."""
+"""By so much the presentation times leap where the film begins anew, unless it is said otherwise:
+its last picture seldom goes on into its first."""
 KEPT_BYTES = 256 * 1024 * 1024
 """So much of all films is kept in memory; what is more is read anew for each client."""
 _MAKERS = {FaultKind.FROZEN: still, FaultKind.RESOLUTION: resized}
 _SLOWNESS = 2.0
+_NOTHING_S = 1e-6
+"""Times of a film are sums, and may be off by so much."""
 
 
 class Material:
@@ -45,9 +49,11 @@ class Material:
         self._kept = tuple(self.reel.access_units(self._start_s))
         return size
 
-    def film(self) -> Iterable[AccessUnit]:
-        """The film's pictures. Raises, while they are read: FilmError."""
-        return self.reel.access_units(self._start_s) if self._kept is None else self._kept
+    def film(self, ahead_s: float = 0.0) -> Iterable[AccessUnit]:
+        """The film's pictures, from the last keyframe at or before `ahead_s` on. Raises, while
+        they are read: FilmError."""
+        whole = self.reel.access_units(self._start_s) if self._kept is None else self._kept
+        return _from_keyframe(whole, ahead_s) if ahead_s else whole
 
     def prepare(self, kind: FaultKind) -> None:
         """Make what a fault of this kind shows; takes a second or so where it has to be encoded.
@@ -66,24 +72,46 @@ class Material:
         return self._variants
 
 
+def _from_keyframe(units: Iterable[AccessUnit], ahead_s: float) -> Iterator[AccessUnit]:
+    group: list[AccessUnit] = []
+    coming = iter(units)
+    for unit in coming:
+        if unit.due_s > ahead_s + _NOTHING_S:
+            coming = chain((unit,), coming)
+            break
+        if unit.keyframe:
+            group.clear()
+        group.append(unit)
+    yield from group
+    yield from coming
+
+
 class Picture(NamedTuple):
     """An access unit on its way. `due_s` is when it is to be sent, from the beginning of play on;
     `pts` when it is to be shown, in 1/90000 s on the same line of time; `leap` is what the film's
-    new beginnings have added to the times that are sent."""
+    new beginnings have added to the times that are sent. `film_s` is where it is in the film."""
 
     due_s: float
     pts: int
     leap: int
     units: tuple[bytes, ...]
+    film_s: float
 
 
 class Feed:
-    """The film over and over if `loop`, without gaps in time, whatever is put in its place."""
+    """The film over and over if `loop`, without gaps in time, whatever is put in its place.
 
-    def __init__(self, material: Material, *, loop: bool) -> None:
+    It begins `ahead_s` into the film, and where that begins anew its presentation times leap by
+    `seam_s`.
+    """
+
+    def __init__(
+        self, material: Material, *, loop: bool, ahead_s: float = 0.0, seam_s: float = SEAM_S
+    ) -> None:
         self._material = material
         self._loop = loop
-        self._film = iter(material.film())
+        self._seam = round(seam_s * CLOCK_HZ)
+        self._film = iter(material.film(ahead_s))
         self._variant: FaultKind | None = None
         self._units: Iterator[AccessUnit] = self._film
         self._leap = 0
@@ -115,7 +143,7 @@ class Feed:
         period_s = self._material.reel.period_s * slowness
         latest_s = max(self._position_s, shown / CLOCK_HZ)
         self._end_s = max(self._end_s, latest_s + period_s)
-        return Picture(self._position_s, round(shown), self._leap, unit.units)
+        return Picture(self._position_s, round(shown), self._leap, unit.units, unit.due_s)
 
     def fits(self, kind: FaultKind | None) -> bool:
         """Whether the last picture is of what such a fault, or none, shows."""
@@ -141,7 +169,7 @@ class Feed:
             self._units = iter(self._material.variants[self._variant])
         else:
             self._units = self._film = iter(self._material.film())
-            self._leap += round(SEAM_S * CLOCK_HZ)
+            self._leap += self._seam
         self._splice(self._end_s)
         return self._from_here()
 

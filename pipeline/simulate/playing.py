@@ -46,14 +46,21 @@ class Player:
     """
 
     def __init__(
-        self, camera: Camera, carrier: Carrier, clock: CameraClock, *, loop: bool, reports: bool
+        self,
+        camera: Camera,
+        carrier: Carrier,
+        clock: CameraClock,
+        *,
+        loop: bool,
+        seam_s: float,
+        reports: bool,
     ) -> None:
         self.first_timestamp = secrets.randbits(31)
         self._camera = camera
         self._carrier = carrier
         self._clock = clock
         self._reports = reports
-        self._feed = Feed(camera.material, loop=loop)
+        self._feed = Feed(camera.material, loop=loop, ahead_s=camera.ahead_s, seam_s=seam_s)
         self._packetiser = Packetiser(ssrc=secrets.randbits(32), sequence=secrets.randbits(16))
         # the same losses in each run
         self._chance = random.Random(camera.name)  # noqa: S311
@@ -137,6 +144,7 @@ class Player:
         sent.pictures += 1
         sent.packets += len(kept)
         sent.packets_lost += len(packets) - len(kept)
+        sent.film_s = picture.film_s
 
     async def _report(self, now: float, *, every_s: float = REPORT_S) -> None:
         """Send a report if the last one is so many seconds old."""

@@ -24,7 +24,7 @@ from pipeline.simulate.accounts import Account, Auth
 from pipeline.simulate.camera import Camera, Sent
 from pipeline.simulate.connection import Connection, Showing
 from pipeline.simulate.faults import Fault, FaultKind, FaultPlan
-from pipeline.simulate.feed import KEPT_BYTES, Material
+from pipeline.simulate.feed import KEPT_BYTES, SEAM_S, Material
 from pipeline.simulate.messages import HEADER_BYTES
 from pipeline.simulate.reel import Reel
 from pipeline.simulate.reports import CameraClock
@@ -44,8 +44,10 @@ class SimulatedCameras:
 
     `reels` are served at `rtsp://host:port/<name>` (`rtsps://` with `tls`), from `start_s` seconds
     on in the film's own time; a film that has ended begins anew from there if `loop`, with its
-    presentation times 10 s ahead, else the connection ends. Port 0 takes any free one. At most
-    `max_clients` are served at once: 32, or four for each camera, where it is not given.
+    presentation times `seam_s` ahead, else the connection ends. The cameras in `ahead` begin by so
+    many seconds later in their films, at the last keyframe before, and go round like the others.
+    Port 0 takes any free one. At most `max_clients` are served at once: 32, or four for each
+    camera, where it is not given.
 
     `faults` says what goes wrong with which camera, and when; `fault` does so at run time. The
     cameras' clock, which sender reports tell of, is `clock_offset_s` ahead of this machine's.
@@ -63,6 +65,8 @@ class SimulatedCameras:
         port: int = DEFAULT_PORT,
         start_s: float = 0.0,
         loop: bool = True,
+        seam_s: float = SEAM_S,
+        ahead: Mapping[str, float] | None = None,
         account: Account | None = None,
         auth: Auth = Auth.DIGEST,
         tls: ssl.SSLContext | None = None,
@@ -80,11 +84,13 @@ class SimulatedCameras:
         self._plans = dict(faults or {})
         self._materials = {reel: Material(reel, start_s) for reel in reels.values()}
         cameras = {
-            name: Camera(name, self._materials[reel], self._plans.get(name))
+            name: Camera(
+                name, self._materials[reel], self._plans.get(name), (ahead or {}).get(name, 0.0)
+            )
             for name, reel in reels.items()
         }
         clock = CameraClock(clock_offset_s)
-        self._showing = Showing(cameras, clock, loop, account, auth, sender_reports)
+        self._showing = Showing(cameras, clock, loop, seam_s, account, auth, sender_reports)
         for name, plan in self._plans.items():
             self._check(name, plan.fault)
         self._host = host

@@ -45,6 +45,23 @@ def test_the_film_begins_anew_without_a_gap_in_time_and_its_leap_is_told(
     assert len(list(iter(lambda: once.next(None), None))) == 30
 
 
+@pytest.mark.parametrize("room", [10_000_000, 0], ids=["in memory", "from the disk"])
+def test_a_camera_may_begin_further_on_in_the_film_and_goes_round_like_the_others(
+    reel: Reel, room: int
+) -> None:
+    material = Material(reel, 0.0)
+    material.keep(room)
+    film = [unit.units for unit in material.film()]
+    feed = Feed(material, loop=True, ahead_s=1.7, seam_s=0.0)
+    found = [feed.next(None) for _ in range(65)]
+    # A keyframe each half second: the last one before 1.7 s is at 1.5 s.
+    assert [p.units for p in found] == (film[15:] + film + film)[:65]
+    assert [p.film_s for p in found[:2]] == pytest.approx([1.5, 1.6])
+    assert (found[0].due_s, found[0].pts) == (0.0, 0)
+    assert steps(found) == {PERIOD}
+    assert {p.leap for p in found} == {0}
+
+
 def test_after_a_variant_the_film_goes_on_at_its_next_keyframe(material: Material) -> None:
     for kind in (FaultKind.FROZEN, FaultKind.RESOLUTION):
         material.prepare(kind)
