@@ -27,6 +27,7 @@ from pipeline.config import Config
 from pipeline.configfile import validate as configured
 from pipeline.detectors import SharedDetector, load_detector
 from pipeline.detectors.letterbox import STRIDE, Letterbox
+from pipeline.detectors.pool import Asked, CameraDetector, PooledDetector
 from pipeline.errors import ConfigError, DatasetError
 from pipeline.protocols import Detector
 from pipeline.sources.pictures import ArrayPicture
@@ -73,8 +74,9 @@ def measure_accuracy(
     """Look at the labelled pictures of a YOLO-format dataset with a configured detector.
 
     `config` has one camera, `CAMERA`, whose input size is taken. Each picture is looked at twice:
-    laid out as ultralytics' `val` does it, with a grey border, which is what published figures mean
-    (`map50_95`, `map50`, `classes`), and as a camera's (`as_a_camera`). With `compare` ultralytics
+    as ultralytics' `val` does it, which is what published figures mean (`map50_95`, `map50`,
+    `classes`): with a grey border, and a box counted for each class that it may be; and as a
+    camera's picture is (`as_a_camera`). With `compare` ultralytics
     validates the same weights on the same pictures.
 
     Raises:
@@ -84,9 +86,9 @@ def measure_accuracy(
     dataset = read_dataset(place, split)
     size = config.cameras[CAMERA].detect.size
     with closing(load_detector(config.detector)) as shared:
-        plainly = _view(shared, config, dataset, size)
+        plainly = _view(shared, config, dataset, size, every_label=False)
         # The canvas is a picture that fills an input of its own size: nothing is scaled again.
-        with_border = _view(shared, config, dataset, size + STRIDE)
+        with_border = _view(shared, config, dataset, size + STRIDE, every_label=True)
         described = shared.description
         boxes = layouts([_size(one.picture) for one in dataset.pictures], size)
         bordered = list(_looks(with_border, dataset.pictures, boxes, progress))
@@ -103,7 +105,7 @@ def measure_accuracy(
         "size": size,
         **judged,
         "as_a_camera": {key: camera[key] for key in ("map50_95", "map50")},
-        "ultralytics": _compared(config, dataset, split, size, judged) if compare else None,
+        "ultralytics": _compared(config, dataset, size, judged) if compare else None,
         "machine": machine(),
     }
 
@@ -144,7 +146,9 @@ def precision(dataset: Dataset, found: Sequence[Found]) -> dict[str, Any]:
     }
 
 
-def _view(shared: SharedDetector, config: Config, dataset: Dataset, size: int) -> Detector:
+def _view(
+    shared: SharedDetector, config: Config, dataset: Dataset, size: int, *, every_label: bool
+) -> Detector:
     """The detector for the dataset's classes, with each box wanted, however unsure."""
     camera = config.cameras[CAMERA]
     labels = tuple(dataset.names[number] for number in dataset.labelled_classes())
@@ -153,10 +157,14 @@ def _view(shared: SharedDetector, config: Config, dataset: Dataset, size: int) -
         update={"labels": labels, "confidence": CONFIDENCE, "size": size}
     )
     try:
-        return shared.for_camera(CAMERA, camera.model_copy(update={"detect": detect}))
+        view = shared.for_camera(CAMERA, camera.model_copy(update={"detect": detect}))
     except ConfigError as error:
         told = str(error).removeprefix(f"cameras.{CAMERA}.detect: ")
         raise DatasetError(f"{dataset.file}: {told}") from error
+    if not (every_label and isinstance(shared, PooledDetector)):
+        return view
+    wanted = frozenset(shared.labels.index(label) for label in labels)
+    return CameraDetector(shared, labels, Asked(size, CONFIDENCE, wanted, every_label=True))
 
 
 def _looks(
@@ -227,10 +235,10 @@ def _rounded(value: float) -> float:
 
 
 def _compared(
-    config: Config, dataset: Dataset, split: str, size: int, own: Mapping[str, Any]
+    config: Config, dataset: Dataset, size: int, own: Mapping[str, Any]
 ) -> dict[str, Any]:
     try:
-        theirs = validate(weights(config), dataset, split, size)
+        theirs = validate(weights(config), dataset, size)
     except Absent as error:
         return {"absent": str(error)}
     return {

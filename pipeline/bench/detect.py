@@ -84,7 +84,7 @@ def measure_detect(
         WeightsError: the model is not there or of no use.
     """
     shown = examine(film, frames)
-    config = _every_frame(config, camera, shown)
+    config = every_frame(config, camera, shown)
     runs = target(config, camera, shown.size)
     before = machine()
     with tempfile.TemporaryDirectory() as home:
@@ -229,7 +229,7 @@ def _jobs(
     }
 
 
-def _every_frame(config: Config, key: str, film: Film) -> Config:
+def every_frame(config: Config, key: str, film: Film) -> Config:
     """The configuration with the film in place of the camera, and each frame detected on."""
     camera = config.cameras[key]
     detect = camera.detect.model_copy(

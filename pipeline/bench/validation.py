@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from pipeline.bench.contestants import Absent, Contestant, Work, serve
 from pipeline.bench.dataset import Dataset
@@ -55,7 +56,7 @@ def _middle(frame: Size, longer_side: int, canvas: Size) -> Letterbox:
     )
 
 
-def validate(weights: Path, dataset: Dataset, split: str, size: int) -> dict[str, float]:
+def validate(weights: Path, dataset: Dataset, size: int) -> dict[str, float]:
     """What `YOLO(weights).val(data=...)` says of a dataset: map50_95 and map50.
 
     It keeps a file `labels.cache` beside the labels.
@@ -65,13 +66,20 @@ def validate(weights: Path, dataset: Dataset, split: str, size: int) -> dict[str
         VigilError: it failed.
     """
     with tempfile.TemporaryDirectory() as home:
+        listed = "\n".join(str(one.picture) for one in dataset.pictures)
+        (Path(home) / "pictures.txt").write_text(listed, encoding="utf-8")
+        data = {
+            "path": home,
+            "train": "pictures.txt",
+            "val": "pictures.txt",
+            "names": dict(dataset.names),
+        }
+        (Path(home) / "data.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
         job = {
             "weights": str(weights),
-            "data": str(dataset.file.resolve()),
-            "names": [[number, dataset.names[number]] for number in dataset.labelled_classes()],
-            "split": split,
             "size": size,
             "home": home,
+            "names": [[number, dataset.names[number]] for number in dataset.labelled_classes()],
         }
         with Contestant(MODULE, job) as judge:
             return dict(judge.turn(None).parts)
@@ -83,6 +91,10 @@ class Judge:
     def __init__(self, job: Mapping[str, Any]) -> None:
         self._job = job
         self._model = load(Path(job["weights"]), Path(job["home"]))
+        from ultralytics.data import utils
+
+        # It would fetch a font for plots that nobody wants.
+        utils.check_font = lambda *_: None
         for number, name in job["names"]:
             if self._model.names.get(number) != name:
                 raise Absent(
@@ -95,8 +107,7 @@ class Judge:
         """Validate; `parts` are the figures."""
         job = self._job
         found = self._model.val(
-            data=job["data"],
-            split=job["split"],
+            data=str(Path(job["home"]) / "data.yaml"),
             imgsz=job["size"],
             batch=BATCH,
             rect=True,

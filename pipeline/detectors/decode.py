@@ -27,21 +27,30 @@ class Candidates:
         return Candidates(self.boxes[chosen], self.confidences[chosen], self.classes[chosen])
 
 
-def decode(output: NDArray[np.float32], confidence: float, wanted: frozenset[int]) -> Candidates:
+def decode(
+    output: NDArray[np.float32],
+    confidence: float,
+    wanted: frozenset[int],
+    *,
+    every_label: bool = False,
+) -> Candidates:
     """The boxes whose best class is wanted and surer than `confidence`, overlaps among them.
 
     `output` is (4 + classes, anchors): centre x, centre y, width, height in input pixels, then
-    one score 0..1 for each class.
+    one score 0..1 for each class. With `every_label` there is a box for each class that is wanted
+    and surer than `confidence`, not for the best one alone.
     """
     scores = output[4:]
-    best = scores.max(axis=0)
-    kept = np.flatnonzero(best > confidence)
-    classes = scores[:, kept].argmax(axis=0)
+    if every_label:
+        classes, kept = np.nonzero(scores > confidence)
+    else:
+        kept = np.flatnonzero(scores.max(axis=0) > confidence)
+        classes = scores[:, kept].argmax(axis=0)
     chosen = np.isin(classes, list(wanted))
     kept, classes = kept[chosen], classes[chosen]
     x, y, width, height = output[:4, kept]
     corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-    return Candidates(np.stack(corners, axis=1), best[kept], classes)
+    return Candidates(np.stack(corners, axis=1), scores[classes, kept], classes)
 
 
 def suppress(found: Candidates) -> Candidates:

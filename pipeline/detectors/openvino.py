@@ -60,7 +60,7 @@ class OpenVinoModel:
             request.infer({0: canvas[None]}, share_inputs=True)
             busy_s = time.perf_counter() - began
             output = request.get_output_tensor().data[0]
-            found = decode(output, asked.confidence, asked.wanted)
+            found = decode(output, asked.confidence, asked.wanted, every_label=asked.every_label)
         finally:
             self._requests.put(request)
         found = suppress(found)
