@@ -20,8 +20,7 @@ GREY = (114, 114, 114)
 class Letterbox:
     """A picture of size `frame` scaled to `scaled` and laid at (`left`, `top`) of `canvas`.
 
-    The smallest rectangle of whole strides, with the picture in its middle: ultralytics'
-    `LetterBox(auto=True)`, to the pixel, rounding included.
+    As ultralytics' `LetterBox` does it, to the pixel, rounding included.
     """
 
     frame: Size
@@ -32,18 +31,27 @@ class Letterbox:
 
     @classmethod
     def fit(cls, frame: Size, longer_side: int) -> Self:
-        """The letterbox for pictures of size `frame`; `longer_side` is a multiple of STRIDE."""
-        width, height = frame
-        ratio = min(longer_side / width, longer_side / height)
-        scaled = (max(round(width * ratio), 1), max(round(height * ratio), 1))
+        """The smallest rectangle of whole strides, with the picture in its middle; `longer_side`
+        is a multiple of STRIDE."""
+        scaled = _scaled(frame, (longer_side, longer_side))
         spare = ((longer_side - scaled[0]) % STRIDE, (longer_side - scaled[1]) % STRIDE)
-        return cls(
-            frame=frame,
-            scaled=scaled,
-            left=round(spare[0] / 2 - 0.1),
-            top=round(spare[1] / 2 - 0.1),
-            canvas=(scaled[0] + spare[0], scaled[1] + spare[1]),
-        )
+        return cls._middle(frame, scaled, (scaled[0] + spare[0], scaled[1] + spare[1]))
+
+    @classmethod
+    def centre(cls, frame: Size, canvas: Size) -> Self:
+        """A canvas of a fixed size, with the picture as large as fits in its middle."""
+        return cls._middle(frame, _scaled(frame, canvas), canvas)
+
+    @classmethod
+    def stretch(cls, frame: Size, canvas: Size) -> Self:
+        """A canvas that the picture fills, whatever becomes of its shape."""
+        return cls(frame, canvas, 0, 0, canvas)
+
+    @classmethod
+    def _middle(cls, frame: Size, scaled: Size, canvas: Size) -> Self:
+        left = round((canvas[0] - scaled[0]) / 2 - 0.1)
+        top = round((canvas[1] - scaled[1]) / 2 - 0.1)
+        return cls(frame, scaled, left, top, canvas)
 
     def apply(self, image: Image) -> Image:
         """A picture of size `frame` as one of size `canvas`."""
@@ -67,3 +75,9 @@ class Letterbox:
         edge = np.array(self.frame * 2)
         undone: NDArray[np.float32] = np.clip((boxes - shift) / gain, 0, edge).astype(np.float32)
         return undone
+
+
+def _scaled(frame: Size, canvas: Size) -> Size:
+    """The largest size of a picture's own shape that fits into a canvas."""
+    ratio = min(canvas[0] / frame[0], canvas[1] / frame[1])
+    return max(round(frame[0] * ratio), 1), max(round(frame[1] * ratio), 1)
