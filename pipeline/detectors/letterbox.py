@@ -53,19 +53,27 @@ class Letterbox:
         top = round((canvas[1] - scaled[1]) / 2 - 0.1)
         return cls(frame, scaled, left, top, canvas)
 
-    def apply(self, image: Image) -> Image:
-        """A picture of size `frame` as one of size `canvas`."""
-        import cv2
+    def apply(self, image: Image, onto: Image | None = None) -> Image:
+        """A picture of size `frame` as one of size `canvas`.
 
-        if self.scaled != self.frame:
-            image = cv2.resize(image, self.scaled, interpolation=cv2.INTER_LINEAR)
-        canvas = np.empty((self.canvas[1], self.canvas[0], 3), np.uint8)
+        `onto` is an earlier answer of this letterbox that nobody needs any more: it is painted
+        over and given back, which spares its memory and its grey.
+        """
+        canvas = self._grey() if onto is None else onto
         right, bottom = self.left + self.scaled[0], self.top + self.scaled[1]
-        canvas[: self.top] = GREY
-        canvas[bottom:] = GREY
-        canvas[:, : self.left] = GREY
-        canvas[:, right:] = GREY
-        canvas[self.top : bottom, self.left : right] = image
+        place = canvas[self.top : bottom, self.left : right]
+        if self.scaled == self.frame:
+            place[:] = image
+        else:
+            import cv2
+
+            # Straight into its place: OpenCV keeps to an array that has the size it would make.
+            cv2.resize(image, self.scaled, dst=place, interpolation=cv2.INTER_LINEAR)
+        return canvas
+
+    def _grey(self) -> Image:
+        canvas = np.empty((self.canvas[1], self.canvas[0], 3), np.uint8)
+        canvas[:] = GREY
         return canvas
 
     def undo(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
