@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 
 from pipeline.bench.contestants import Absent, Work, serve
 from pipeline.bench.machine import cores
+from pipeline.bench.rival import MISSING, prepare
 from pipeline.detectors.letterbox import Letterbox
 from pipeline.sources import open_source
 from pipeline.types import Image
 
 PICTURES = 8
 """Different ones, so that none stays in a processor's cache."""
+CUDA = "CUDAExecutionProvider"
 JOBS = (1, 2, 3, 4)
 """Pictures that wait or are worked on at once."""
 
@@ -49,7 +52,9 @@ class Bare:
         if make is None:
             raise Absent(f"The backend {job['backend']} is not measured without a pipeline.")
         only = None if job["settings"] is None else [Setting(**one) for one in job["settings"]]
-        self._runs = dict(make(Path(job["weights"]), _pictures(job["film"], job["size"]), only))
+        prepare(Path(job["home"]))
+        pictures = _pictures(job["film"], job["size"])
+        self._runs = dict(make(Path(job["weights"]), job["device"], pictures, only))
         for run in self._runs.values():
             run(job["warm_up"])
         self.facts = {"settings": [asdict(setting) for setting in self._runs]}
@@ -77,7 +82,7 @@ def _planar(picture: Image) -> NDArray[np.float32]:
 
 
 def _openvino(
-    weights: Path, pictures: Sequence[Image], only: Only
+    weights: Path, device: str, pictures: Sequence[Image], only: Only
 ) -> Iterable[tuple[Setting, Run]]:
     """The model as it is in its file, compiled for the very shape, in float32 as the product."""
     import openvino as ov
@@ -88,6 +93,7 @@ def _openvino(
         "2 streams": {"NUM_STREAMS": "2"},
     }
     core = ov.Core()
+    on = "CPU" if device == "auto" else device.upper()
     for hint, properties in hints.items():
         settings = _wanted(hint, JOBS, only)
         if not settings:
@@ -97,7 +103,7 @@ def _openvino(
         ready = [picture[None] if whole else _planar(picture) for picture in pictures]
         model.reshape(list(ready[0].shape))
         precise = {**properties, "INFERENCE_PRECISION_HINT": "f32"}
-        compiled = core.compile_model(model, "CPU", precise)
+        compiled = core.compile_model(model, on, precise)
         for setting in settings:
             yield setting, _queued(ov.AsyncInferQueue(compiled, setting.jobs), ready)
 
@@ -111,24 +117,28 @@ def _queued(queue: Any, ready: Sequence[Any]) -> Run:
     return run
 
 
-def _onnx(weights: Path, pictures: Sequence[Image], only: Only) -> Iterable[tuple[Setting, Run]]:
+def _onnx(
+    weights: Path, device: str, pictures: Sequence[Image], only: Only
+) -> Iterable[tuple[Setting, Run]]:
     """Sessions of 1 to all cores for a picture, with and without waiting by spinning."""
     try:
         import onnxruntime  # type: ignore[import-untyped]
     except ImportError:
         raise Absent('ONNX Runtime is not installed; pip install "vigil[onnx]".') from None
     ready = [_planar(picture) for picture in pictures]
+    cuda = device != "cpu" and CUDA in onnxruntime.get_available_providers()
     for threads in range(1, cores() + 1):
         for spins in (False, True):
-            words = f"{threads} thread{'s' * (threads > 1)}{', spinning' * spins}"
-            settings = _wanted(words, range(1, cores() + 2), only)
+            settings = _wanted(
+                _threads(threads) + ", spinning" * spins, range(1, cores() + 2), only
+            )
             if not settings:
                 continue
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
             options.add_session_config_entry("session.intra_op.allow_spinning", f"{spins:d}")
             session = onnxruntime.InferenceSession(
-                str(weights), options, providers=["CPUExecutionProvider"]
+                str(weights), options, providers=[CUDA] * cuda + ["CPUExecutionProvider"]
             )
             name = session.get_inputs()[0].name
             for setting in settings:
@@ -147,6 +157,35 @@ def _threaded(session: Any, name: str, ready: Sequence[Any], jobs: int) -> Run:
     return run
 
 
+def _ultralytics(
+    weights: Path, device: str, pictures: Sequence[Image], only: Only
+) -> Iterable[tuple[Setting, Run]]:
+    """Its own loader of all formats, on 1 to all cores for a picture."""
+    try:
+        import torch
+        from ultralytics.nn.autobackend import AutoBackend
+    except ImportError:
+        raise Absent(MISSING) from None
+    on = "cpu" if device == "auto" and not torch.cuda.is_available() else device
+    place = torch.device(on.replace("auto", "cuda"))
+    model = AutoBackend(str(weights), device=place)
+    ready = [torch.from_numpy(_planar(picture)).to(place) for picture in pictures]
+
+    def run(frames: int, threads: int) -> None:
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            for picture in _again(ready, frames):
+                model(picture)
+
+    for threads in range(1, cores() + 1):
+        for setting in _wanted(_threads(threads), (1,), only):
+            yield setting, partial(run, threads=threads)
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' * (count > 1)}"
+
+
 def _again(ready: Sequence[Any], count: int) -> Iterator[Any]:
     return (ready[number % len(ready)] for number in range(count))
 
@@ -159,6 +198,7 @@ def _wanted(hint: str, jobs: Iterable[int], only: Only) -> list[Setting]:
 _BACKENDS: Mapping[str, Callable[..., Iterable[tuple[Setting, Run]]]] = {
     "openvino": _openvino,
     "onnx": _onnx,
+    "ultralytics": _ultralytics,
 }
 
 

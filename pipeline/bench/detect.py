@@ -81,7 +81,8 @@ def measure_detect(
     Raises:
         SourceError: the film cannot be read.
         FilmError: it is too short.
-        WeightsError: the model is not there or of no use.
+        ConfigError: the model is not there, or not for the backend.
+        WeightsError: the model is of no use.
     """
     shown = examine(film, frames)
     config = every_frame(config, camera, shown)
@@ -211,9 +212,11 @@ def _jobs(
         PIPELINE: {"config": config.for_worker(), "camera": camera, "warm_up": WARM_UP},
         BARE: {
             "backend": runs.backend,
+            "device": runs.device,
             "weights": str(runs.weights),
             "film": str(film.path),
             "size": runs.size,
+            "home": home,
             "settings": [],
             "warm_up": 2,
         },

@@ -15,23 +15,28 @@ from pipeline.telemetry import switch_off
 MISSING = 'ultralytics is not installed; pip install "vigil[ultralytics]".'
 
 
-def load(weights: Path, home: Path) -> Any:
-    """A model of ultralytics', which neither reports nor fetches anything, with its settings in the
-    folder `home`.
-
-    Raises:
-        Absent: ultralytics is not installed.
-    """
+def prepare(home: Path) -> None:
+    """Have ultralytics report, fetch and print nothing, and keep its settings in the folder `home`;
+    before it is imported."""
     switch_off()
     os.environ["YOLO_CONFIG_DIR"] = str(home)
     os.environ["YOLO_VERBOSE"] = "false"
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
+
+
+def load(weights: Path, home: Path) -> Any:
+    """A model of ultralytics', which is prepared as by `prepare`.
+
+    Raises:
+        Absent: ultralytics is not installed.
+    """
+    prepare(home)
     try:
         import ultralytics
     except ImportError:
         raise Absent(MISSING) from None
     ultralytics.settings.update({"sync": False})
-    return ultralytics.YOLO(str(weights), task="detect")
+    return ultralytics.YOLO(str(weights), task=None if weights.suffix == ".pt" else "detect")
 
 
 class Rival:

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import Config
+from pipeline.detectors import model_folder
+from pipeline.detectors.choice import Machine, choose
 from pipeline.detectors.letterbox import Letterbox
-from pipeline.errors import WeightsError
+from pipeline.detectors.models import find_model
 from pipeline.types import Size
-from pipeline.weights import packaged_weights
-
-PACKAGED = "yolo11n"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`weights` on `backend`, with an input of `canvas` (width, height) whose longer side is meant
-    to be `size`."""
+    """`weights` on `backend` and `device`, with an input of `canvas` (width, height) whose longer
+    side is meant to be `size`."""
 
     backend: str
+    device: str
     weights: Path
     size: int
     canvas: Size
@@ -29,22 +29,22 @@ def target(config: Config, camera: str, frame: Size) -> Target:
     """What the product runs for a camera whose pictures have the size `frame`.
 
     Raises:
-        WeightsError: the weights are not there.
+        ConfigError: the model is not there, or not for the backend.
+        WeightsError: it is not the one that was meant.
     """
-    backend = "openvino" if config.detector.backend == "auto" else config.detector.backend
+    settings, model = config.detector, weights(config)
+    backend = settings.backend
+    if backend == "auto":
+        backend = choose(settings, model, Machine.here()).backend
     size = config.cameras[camera].detect.size
-    return Target(backend, weights(config), size, Letterbox.fit(frame, size).canvas)
+    return Target(backend, settings.device, model, size, Letterbox.fit(frame, size).canvas)
 
 
 def weights(config: Config) -> Path:
     """The configured model's file, as it was before anything was optimised.
 
     Raises:
-        WeightsError: it is not there.
+        ConfigError: the model is not there, or not for the backend.
+        WeightsError: it is not the one that was meant.
     """
-    if config.detector.model == PACKAGED:
-        return packaged_weights()
-    path = Path(config.detector.model)
-    if not path.is_file():
-        raise WeightsError(f"detector.model: there is no file {path}; write the path of a model.")
-    return path
+    return find_model(config.detector, model_folder())

@@ -33,7 +33,7 @@ from pipeline.bench.detect import (
 from pipeline.bench.machine import processor
 from pipeline.bench.piped import Piped, WatchedPicture
 from pipeline.bench.spread import spread
-from pipeline.errors import FilmError, VigilError, WeightsError
+from pipeline.errors import ConfigError, FilmError, VigilError
 from pipeline.sources.pictures import ArrayPicture
 from pipeline.weights import packaged_weights
 
@@ -90,9 +90,11 @@ def test_the_bare_model_runs_in_each_setting_that_is_asked_for(tmp_path: Path):
     settings = [{"hint": "throughput", "jobs": 2}, {"hint": "latency", "jobs": 1}]
     job = {
         "backend": "openvino",
+        "device": "auto",
         "weights": str(packaged_weights()),
         "film": str(film),
         "size": 64,
+        "home": str(tmp_path),
         "settings": settings,
         "warm_up": 1,
     }
@@ -188,7 +190,7 @@ def test_a_contestant_that_fails_says_why_in_one_sentence(tmp_path: Path):
     lost = config.model_copy(
         update={"detector": config.detector.model_copy(update={"model": str(tmp_path / "no.onnx")})}
     )
-    with pytest.raises(WeightsError, match="detector.model: there is no file"):
+    with pytest.raises(ConfigError, match="detector.model: there is no file"):
         measure_detect(film, lost, CAMERA, frames=15, repeat=1)
 
 
