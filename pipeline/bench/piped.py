@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.bench.contestants import Work, serve
 from pipeline.config import Config
 from pipeline.detectors import load_detector
-from pipeline.sources import open_source
+from pipeline.sources import SourceOptions, open_source
 from pipeline.types import Frame, Image, Luma, Picture, Size
 from pipeline.workers.analysis import Analysis, looks
 
@@ -55,7 +55,8 @@ class Piped:
         camera = config.cameras[key]
         self._shared = load_detector(config.detector)
         self._analysis = Analysis(config, key, self._shared.for_camera(key, camera))
-        self._source = open_source(key, camera.address())
+        options = SourceOptions.of(camera)
+        self._source = open_source(key, camera.address(), options=options)
         self._decode_cpu_s = 0.0
         self._pictures: list[WatchedPicture] = []
         self._frames = self._decoded()

@@ -33,8 +33,6 @@ from pipeline.weights import LABELS, packaged_weights
 
 SIZE = (200, 100)
 NAMES = {0: "person", 1: "dog"}
-# ultralytics and torch warn of their own dependencies' ways.
-ignoring = pytest.mark.filterwarnings("ignore")
 
 
 def a_dataset(
@@ -271,9 +269,7 @@ def _line(found: Detection, width: int, height: int) -> str:
     return f"{LABELS.index(found.label)} " + " ".join(f"{value:.6f}" for value in places)
 
 
-@ignoring
-@pytest.mark.slow
-@pytest.mark.parametrize("made", [street, many_classes])
+@pytest.mark.parametrize("made", [street, pytest.param(many_classes, marks=pytest.mark.slow)])
 def test_the_precision_is_ultralytics_own_within_three_thousandths(
     made: Callable[[Path, Path], Path], media: Path, tmp_path: Path
 ):

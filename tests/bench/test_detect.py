@@ -33,6 +33,8 @@ from pipeline.bench.detect import (
 from pipeline.bench.machine import processor
 from pipeline.bench.piped import Piped, WatchedPicture
 from pipeline.bench.spread import spread
+from pipeline.bench.target import target
+from pipeline.configfile import read_config
 from pipeline.errors import ConfigError, FilmError, VigilError
 from pipeline.sources.pictures import ArrayPicture
 from pipeline.weights import packaged_weights
@@ -83,6 +85,21 @@ def test_the_pipeline_detects_on_every_frame_even_where_nothing_moves(tmp_path: 
     assert parts["track"] > 0
     assert piped.work(80)[0] == 5  # the film is over
     assert "OpenVINO" in piped.facts["detector"]
+
+
+def test_a_cameras_own_settings_are_measured_its_masks_among_them(tmp_path: Path):
+    film = make_film(tmp_path / "film.mp4", frames=40, rate=10)
+    streams = tmp_path / "streams.yaml"
+    streams.write_text(
+        "cameras: {door: {source: 'rtsp://192.0.2.1/', detect: {size: 96, fps: 2},"
+        " masks: [[[0, 0], [0.5, 0], [0.5, 1], [0, 1]]]}}"
+    )
+    config = every_frame(read_config(streams), "door", examine(film, 20))
+    piped = Piped({"config": config.for_worker(), "camera": "door", "warm_up": 1})
+    image = next(piped._frames).image()
+    assert (image[60, 40].max(), image[20, 140].max()) == (0, pytest.approx(90, abs=4))
+    assert piped.work(5)[1]["detected"] == 5
+    assert target(config, "door", (160, 120)).canvas == (96, 96)
 
 
 def test_the_bare_model_runs_in_each_setting_that_is_asked_for(tmp_path: Path):
