@@ -232,7 +232,7 @@ def street(media: Path, root: Path) -> Path:
     """24 pictures of a street, with the people in them as they were marked by hand."""
     folder = media / "mot" / "TUD-Campus"
     marked: dict[int, list[str]] = {}
-    for row in csv.reader((folder / "gt" / "gt.txt").open()):
+    for row in csv.reader((folder / "gt" / "gt.txt").read_text().splitlines()):
         x, y, width, height = (float(value) for value in row[2:6])
         ends = np.clip([x - 1, y - 1, x - 1 + width, y - 1 + height], 0, [640, 480] * 2)
         left, top, right, bottom = ends / ([640, 480] * 2)
