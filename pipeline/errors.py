@@ -20,6 +20,7 @@
     ├── BusError               Redis
     ├── EnvelopeError          a message is no event of this program
     ├── FilmError              a film to simulate a camera from cannot be had
+    ├── DatasetError           labelled pictures to measure on are missing or wrong
     └── WorkerError            a worker process failed for good
 
 Each message is one sentence for people: it names the key or the camera and says
@@ -155,6 +156,10 @@ class EnvelopeError(VigilError):
 
 class FilmError(VigilError):
     """A film to simulate a camera from cannot be had or read."""
+
+
+class DatasetError(VigilError):
+    """Labelled pictures are missing or wrong; the message names the file, and the line."""
 
 
 class WorkerError(VigilError):

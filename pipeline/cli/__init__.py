@@ -27,7 +27,7 @@ HOMES = {
     "clip": "review",
     "doctor": "system",
     "service": "system",
-    "bench": "bench",
+    "bench": "bench_all",
 }
 """Command -> the module that has it. Only the one that is called is imported: each takes time."""
 

@@ -22,11 +22,16 @@ LATELY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is looked for: the input's longer side in pixels, the least confidence, the classes."""
+    """What is looked for: the input's longer side in pixels, the least confidence, the classes.
+
+    With `every_label` a box is given once for each class that is sure enough, as precision is
+    measured, where the model and its backend leave a choice.
+    """
 
     size: int
     confidence: float
     wanted: frozenset[int]
+    every_label: bool = False
 
 
 @dataclass(frozen=True, slots=True)

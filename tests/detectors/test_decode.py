@@ -37,6 +37,14 @@ def test_a_box_does_not_pass_for_its_second_best_class():
     assert len(decode(output, 0.3, frozenset({1})).boxes) == 0
 
 
+def test_where_every_label_counts_a_box_is_given_for_each_that_is_wanted_and_sure_enough():
+    output = raw(((50, 60, 20, 40), (0.6, 0.5, 0.4)), ((80, 60, 20, 40), (0.1, 0.2, 0.7)))
+    found = decode(output, 0.3, frozenset({0, 1}), every_label=True)
+    assert found.classes.tolist() == [0, 1]
+    assert found.confidences.tolist() == pytest.approx([0.6, 0.5])
+    assert found.boxes.tolist() == [[40, 40, 60, 80]] * 2
+
+
 def test_nothing_found_is_no_boxes():
     found = suppress(decode(raw(((50, 60, 20, 40), (0.1, 0.1, 0.1))), 0.3, ALL))
     assert found.boxes.shape == (0, 4)

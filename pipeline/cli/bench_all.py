@@ -1,0 +1,7 @@
+"""All of `vigil bench`, whose measurements are in several files."""
+
+from __future__ import annotations
+
+from pipeline.cli import bench, bench_detect
+
+__all__ = ["bench", "bench_detect"]
