@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ import pipeline
 from pipeline.config import Camera, DetectorSection
 from pipeline.detectors import SharedDetector, known_labels, load_detector
 from pipeline.detectors.openvino import OpenVinoModel
-from pipeline.detectors.pool import PooledDetector
+from pipeline.detectors.pool import Asked, PooledDetector
 from pipeline.errors import ConfigError, DetectorBusy, DetectorError, WeightsError
 from pipeline.stubs import StubDetector
 from pipeline.types import Box, Detection, Frame
@@ -225,16 +226,28 @@ def test_a_failing_inference_comes_out_of_the_future_and_names_the_camera(photog
         def infer(self, *_args: object, **_kwargs: object) -> None:
             raise RuntimeError("Exception from src/inference\nout of memory")
 
-    whole = [model._requests.get() for _ in range(model._requests.qsize())]
-    model._requests.put(Broken())
-    failed = view.submit(handmade.frame(image=photograph))
+    frame = handmade.frame(image=photograph)
+    view.submit(frame).result(WAIT_S)
+    (compiled,) = model._compiled.values()
+    whole = [compiled.requests.get() for _ in range(compiled.requests.qsize())]
+    compiled.requests.put(Broken())
     with pytest.raises(DetectorError, match="camera door: out of memory"):
-        failed.result(WAIT_S)
-    model._requests.get()
+        view.submit(frame).result(WAIT_S)
+    compiled.requests.get()
     for request in whole:
-        model._requests.put(request)
+        compiled.requests.put(request)
     assert view.submit(handmade.frame(image=photograph)).exception(WAIT_S) is None
     detector.close()
+
+
+def test_what_a_picture_cost_is_its_inference_and_not_its_waiting_for_one(openvino, photograph):
+    asked = Asked(size=320, confidence=0.25, wanted=frozenset([0]))
+    frame = handmade.frame(image=photograph)
+    openvino.submit(frame, asked).result(WAIT_S)
+    began = time.perf_counter()
+    answers = [openvino.submit(frame, asked) for _ in range(24)]
+    cost_s = sum(answer.result(WAIT_S).busy_s for answer in answers)
+    assert cost_s <= 1.2 * openvino.streams * (time.perf_counter() - began)
 
 
 class Unreadable:
