@@ -166,7 +166,9 @@ class DetectorSection(Section):
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
-            yield name, shown(value) if name == "model" and self.remote else value
+            # What stands behind the path of a signed address is a secret, whatever its name.
+            hide = name == "model" and self.remote
+            yield name, shown(value.partition("?")[0]) if hide else value
 
 
 class Describer(Section):

@@ -176,12 +176,17 @@ class LoggedLook:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One object in one frame; confidence 0..1."""
+    """One object in one frame; confidence 0..1.
+
+    `embedding` says what it looks like, where the detector knows: float32, of length 1 and as many
+    numbers as that model has; the cosine of two says how alike they are.
+    """
 
     label: str
     confidence: float
     box: Box
-    embedding: NDArray[np.float32] | None = None
+    # Arrays have no equality that is true or false.
+    embedding: NDArray[np.float32] | None = field(default=None, compare=False)
 
 
 class PathPoint(NamedTuple):

@@ -83,14 +83,21 @@ def boxes(
     return found[np.argsort(-found.confidences, kind="stable")[:MOST_BOXES]]
 
 
-def detections(found: Candidates, box: Letterbox, labels: Sequence[str]) -> list[Detection]:
-    """What was found in an input, in pixels of the frame that was laid into it."""
+def detections(
+    found: Candidates,
+    box: Letterbox,
+    labels: Sequence[str],
+    embeddings: NDArray[np.float32] | None = None,
+) -> list[Detection]:
+    """What was found in an input, in pixels of the frame that was laid into it; `embeddings` are
+    (n, length), one for each box."""
     return [
-        Detection(labels[index], confidence, Box(*corner))
-        for index, confidence, corner in zip(
+        Detection(labels[index], confidence, Box(*corner), embedding)
+        for index, confidence, corner, embedding in zip(
             found.classes.tolist(),
             found.confidences.tolist(),
             box.undo(found.boxes).tolist(),
+            [None] * len(found.boxes) if embeddings is None else embeddings,
             strict=True,
         )
     ]
@@ -115,7 +122,10 @@ def decode(
     else:
         kept = np.flatnonzero(scores.max(axis=0) > confidence)
         classes = scores[:, kept].argmax(axis=0)
-    chosen = np.isin(classes, list(wanted))
+    # A table, for `np.isin` takes 25 times as long: 0.15 ms.
+    interesting = np.zeros(len(scores), np.bool_)
+    interesting[list(wanted)] = True
+    chosen = interesting[classes]
     kept, classes = kept[chosen], classes[chosen]
     x, y, width, height = output[:4, kept]
     corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)

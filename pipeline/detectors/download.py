@@ -86,6 +86,8 @@ def fetch(address: str, sha256: str, folder: Path, limits: Limits = LIMITS) -> P
 
 def _receive(address: str, file: IO[bytes], limits: Limits) -> str:
     """Write what the server sends; its SHA-256."""
+    for library in ("httpx", "httpcore"):  # they would log whole addresses
+        logging.getLogger(library).setLevel(logging.WARNING)
     deadline = time.monotonic() + limits.whole_s
     digest = hashlib.sha256()
     size = 0

@@ -1,35 +1,47 @@
-"""YOLO on OpenVINO: one compiled model, shared by all cameras of a process."""
+"""YOLO on OpenVINO: one model, shared by all cameras of a process."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Sequence
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
+from typing import cast
 
-import yaml
-
+from pipeline.detectors.compiled import Compiled, Compiler
 from pipeline.detectors.decode import boxes, detections
-from pipeline.detectors.exported import Exported
-from pipeline.detectors.pool import Answer, Asked, last_line
-from pipeline.errors import ConfigError, WeightsError
-from pipeline.telemetry import switch_off
-from pipeline.types import Frame, Image
+from pipeline.detectors.embeddings import pool
+from pipeline.detectors.letterbox import Letterbox
+from pipeline.detectors.pool import Answer, Asked
+from pipeline.types import Frame, Image, Size
+
+SHAPES = 3
+"""Shapes of the input, at most, that get a compiled model of their own."""
 
 
 class OpenVinoModel:
     """A detection model in ONNX format or OpenVINO's own; see `pool.Model`.
 
-    Pictures of any size share one model compiled for dynamic shapes: as fast as one compiled
-    for each shape (within 5%), without a compilation whenever a camera of another shape comes.
-    Arithmetic is float32: where a CPU has AMX, OpenVINO would choose bfloat16 by itself, which
-    for so small a model was slower by a third and moved confidences by up to 0.02.
+    It is compiled for the very shape of an input when the first picture of that shape comes, which
+    takes a third of a second and about 60 MB (YOLO11n, 640x480, two streams). One model for all
+    shapes makes 8% fewer pictures a second and takes 90 MB; it serves the shapes after the first
+    SHAPES.
+
+    OpenVINO's THROUGHPUT hint decides how many pictures are worked on at once, each by few cores:
+    two on two cores. With all cores on one picture a single one is answered sooner (1080p, input
+    640x384, five looks a second: median 20 instead of 26 ms, 95th percentile 28 instead of 31), but
+    at 20 a second the 95th percentile is worse (44 instead of 39 ms), at 40 it is twice as long,
+    and changing from one to the other by load was no better than either; so it is not done.
+
+    Arithmetic is float32: bfloat16, which OpenVINO would choose by itself where a CPU has it, moved
+    confidences by up to 0.02.
+
+    Each object gets an embedding where the model has features for it; see `embeddings`. The second
+    output costs nothing that could be told from noise (0.5% of an inference, the spread being 5%),
+    the embeddings of a picture 0.1 to 0.3 ms.
 
     Args:
         weights: an .onnx or .xml file, with ultralytics' metadata in it or beside it.
-        cache: folder for the compiled model, to start sooner the next time.
+        cache: folder for the compiled models, to start sooner the next time.
         device: `auto` or `cpu` for the processor, `gpu`, `gpu.1`, `npu`.
 
     Raises:
@@ -38,37 +50,27 @@ class OpenVinoModel:
     """
 
     def __init__(self, weights: Path, *, cache: Path | None = None, device: str = "auto") -> None:
-        model = _compile(weights, cache, device)
-        self.streams = model.streams
-        where = "processor" if device in ("auto", "cpu") else device.upper()
-        self.description = f"{weights.stem} on OpenVINO, {where}, {model.streams} streams"
-        self._requests: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(model.streams):
-            self._requests.put(model.compiled.create_infer_request())
-        try:
-            self._exported = model.exported.tried(_use_once(self._requests, model.exported.blank()))
-        except (RuntimeError, ValueError) as error:
-            raise _unusable(weights, error) from error
+        self._compiler = Compiler(weights, cache, device)
+        self._exported = self._compiler.exported
         self.labels: Sequence[str] = self._exported.labels
+        self.streams = self._compiler.streams
+        where = "processor" if device in ("auto", "cpu") else device.upper()
+        self.description = f"{weights.stem} on OpenVINO, {where}, {self.streams} streams"
+        self._compiled: dict[Size | None, Compiled] = {}
+        self._compiling = threading.Lock()
+        self._canvases = _Canvases()
 
     def look(self, frame: Frame, asked: Asked) -> Answer:
         """As `pool.Model`."""
-        import cv2
-
         box = self._exported.letterbox(frame.size, asked.size)
         # The whole picture is converted and then scaled by cv2, as ultralytics does: scaled by
         # swscale while converting it is 0.4 ms cheaper at 1080p, but only 93% of the boxes
         # then agree with ultralytics' at input size 640, and 63% at 320.
-        # OpenVINO (2026.4) would exchange the colours in the first convolution. Of some models of
-        # any input size, an RT-DETR and a YOLO with suppression inside among them, it drops the
-        # exchange without a word and finds less; here it takes 0.02 ms at 640x384.
-        canvas = cv2.cvtColor(box.apply(frame.image()), cv2.COLOR_BGR2RGB)
-        request = self._requests.get()
-        began = time.perf_counter()
-        try:
-            request.infer({0: canvas[None]}, share_inputs=True)
-            busy_s = time.perf_counter() - began
-            output = request.get_output_tensor().data[0]
+        picture = self._canvases.filled(box, frame.image())
+        compiled = self._compiled.get(box.canvas) or self._compile(box.canvas)
+        embeddings = None
+        with compiled.answer(picture) as (request, busy_s):
+            output = request.get_output_tensor(0).data[0]
             found = boxes(
                 output,
                 self._exported.form,
@@ -77,99 +79,43 @@ class OpenVinoModel:
                 asked.wanted,
                 every_label=asked.every_label,
             )
-        finally:
-            self._requests.put(request)
-        return Answer(detections(found, box, self.labels), busy_s)
+            if self._compiler.features and len(found.boxes):
+                embeddings = pool(request.get_output_tensor(1).data[0], found.boxes, box.canvas)
+        return Answer(detections(found, box, self.labels, embeddings), busy_s)
 
     def close(self) -> None:
         """Release the model; nobody is looking any more."""
-        while not self._requests.empty():
-            self._requests.get()
+        for compiled in self._compiled.values():
+            compiled.release()
+        self._compiled.clear()
+
+    def _compile(self, canvas: Size) -> Compiled:
+        """The model for inputs of a (width, height) that has none of its own yet."""
+        with self._compiling:
+            size = canvas if canvas in self._compiled or len(self._compiled) < SHAPES else None
+            if size not in self._compiled:
+                self._compiled[size] = self._compiler.compiled(size)
+            return self._compiled[size]
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
-    compiled: Any
-    exported: Exported
-    streams: int
+class _Canvases(threading.local):
+    """One thread's own arrays for the model's input, used again for the next picture."""
 
+    def __init__(self) -> None:
+        self._box: Letterbox | None = None
+        self._canvas: Image | None = None
+        self._exchanged: Image | None = None
 
-def _compile(weights: Path, cache: Path | None, device: str) -> _Model:
-    """Read and compile a model that takes (1, height, width, 3) uint8, red green blue."""
-    switch_off()
-    import openvino as ov
-    from openvino.preprocess import PrePostProcessor
+    def filled(self, box: Letterbox, image: Image) -> Image:
+        """A picture as the model wants it, (height, width, 3), red green blue; until the next."""
+        import cv2
 
-    core = ov.Core()
-    if cache is not None:
-        core.set_property({"CACHE_DIR": str(cache)})
-    settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-    on = "CPU" if device == "auto" else device.upper()
-    if not any(on in (there, there.partition(".")[0]) for there in core.available_devices):
-        raise ConfigError(
-            f"detector.device: {device} is no device that OpenVINO finds on this machine, which "
-            f"has {', '.join(core.available_devices).lower()}; write one of these or `auto`."
-        )
-    try:
-        model = core.read_model(weights)
-        exported = _examine(model, weights)
-        steps = PrePostProcessor(model)
-        picture = steps.input()
-        picture.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-        picture.preprocess().convert_element_type(ov.Type.f32)
-        picture.preprocess().scale([255.0] * 3)
-        picture.model().set_layout(ov.Layout("NCHW"))
-        model = steps.build()
-        width, height = exported.size or (-1, -1)
-        model.reshape([1, height, width, 3])
-        compiled = core.compile_model(model, on, settings)
-        streams = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-    except (RuntimeError, ValueError) as error:
-        raise _unusable(weights, error) from error
-    return _Model(compiled, exported, streams)
-
-
-def _examine(model: Any, weights: Path) -> Exported:
-    """Raises: ValueError: it is no detector of objects in one picture; says why."""
-    exported = Exported.of(_metadata(model, weights))
-    shape = model.inputs[0].partial_shape
-    if len(model.inputs) != 1 or len(shape) != 4 or not (shape[1].is_dynamic or shape[1] == 3):
-        raise ValueError("its input is not one colour picture")
-    batch, _, height, width = (None if side.is_dynamic else side.get_length() for side in shape)
-    if batch not in (None, 1):
-        raise ValueError(f"it wants {batch} pictures at once; export it with batch=1")
-    return exported.fixed(height, width)
-
-
-def _metadata(model: Any, weights: Path) -> Mapping[str, Any]:
-    """What an .onnx holds, or stands in ultralytics' file beside an .xml."""
-    beside = weights.with_name("metadata.yaml")
-    if weights.suffix == ".xml" and beside.is_file():
-        try:
-            found = yaml.safe_load(beside.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError):
-            raise ValueError(f"{beside.name} beside it cannot be read") from None
-        return found if isinstance(found, Mapping) else {}
-    if not model.has_rt_info(["framework", "names"]):
-        return {}
-    return {key: str(value) for key, value in model.get_rt_info("framework").value.items()}
-
-
-def _unusable(weights: Path, error: Exception) -> WeightsError:
-    return WeightsError(
-        f"The weights {weights} are not a detector with its class names that OpenVINO can run "
-        f"({last_line(error)}); give another file"
-    )
-
-
-def _use_once(requests: SimpleQueue[Any], picture: Image) -> Sequence[int]:
-    """Look at a picture, before several threads do; the shape of the answer.
-
-    OpenVINO (2026.4) makes tables of types when they are first asked for: two threads that ask at
-    once wait for each other, one of them with the interpreter's lock, and the process hangs.
-    """
-    request = requests.get()
-    request.infer({0: picture[None]}, share_inputs=True)
-    shape: Sequence[int] = request.get_output_tensor().data.shape
-    requests.put(request)
-    return shape
+        if box != self._box:
+            self._box, self._canvas, self._exchanged = box, None, None
+        self._canvas = box.apply(image, onto=self._canvas)
+        # OpenVINO (2026.4) would exchange the colours in the first convolution. Of some models of
+        # any input size, an RT-DETR and a YOLO with suppression inside among them, it drops the
+        # exchange without a word and finds less; here it takes 0.02 ms at 640x384.
+        exchanged = cv2.cvtColor(self._canvas, cv2.COLOR_BGR2RGB, dst=self._exchanged)
+        self._exchanged = cast("Image", exchanged)
+        return self._exchanged

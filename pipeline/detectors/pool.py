@@ -93,8 +93,9 @@ class PooledDetector:
 
     @property
     def depth(self) -> int:
-        """How many pictures of one camera are worth having under way at once."""
-        return math.ceil(self._workers / max(self._cameras, 1))
+        """How many pictures of one camera are worth having under way at once: one for each worker,
+        and one that waits while its camera is tracking what was found in another."""
+        return math.ceil((self._workers + 1) / max(self._cameras, 1))
 
     def submit(self, frame: Frame, asked: Asked) -> Future[Answer]:
         """Begin detecting; never waits. What goes wrong is raised by the future's `result`.

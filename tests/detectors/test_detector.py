@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +17,13 @@ import cv2
 import handmade
 import numpy as np
 import pytest
-from running import environment
+from running import environment, missing
 
 import pipeline
 from pipeline.config import Camera, DetectorSection
 from pipeline.detectors import SharedDetector, known_labels, load_detector
 from pipeline.detectors.openvino import OpenVinoModel
-from pipeline.detectors.pool import PooledDetector
+from pipeline.detectors.pool import Asked, PooledDetector
 from pipeline.errors import ConfigError, DetectorBusy, DetectorError, WeightsError
 from pipeline.stubs import StubDetector
 from pipeline.types import Box, Detection, Frame
@@ -42,24 +44,40 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def photograph():
-    """Two people, two bicycles and a dog; it comes with the weights."""
-    image = cv2.imread(str(packaged_weights().with_name("testimg.png")))
-    assert image is not None
-    return image
-
-
-@pytest.fixture(scope="module")
 def openvino(cache):
     detector = load_detector(DetectorSection(), cache)
     yield detector
     detector.close()
 
 
-@pytest.fixture(scope="module", params=["openvino", "stub"])
+@pytest.fixture(scope="module")
+def onnx(cache):
+    if importlib.util.find_spec("onnxruntime") is None:
+        missing("the package onnxruntime")
+    detector = load_detector(DetectorSection(backend="onnx"), cache)
+    yield detector
+    detector.close()
+
+
+@pytest.fixture(scope="module")
+def torch(ultralytics, trained, cache):
+    detector = load_detector(DetectorSection(model=str(trained), trust_pickle=True), cache)
+    yield detector
+    detector.close()
+
+
+REAL = ["openvino", "onnx", "torch"]
+
+
+@pytest.fixture(scope="module", params=REAL)
+def real(request: pytest.FixtureRequest) -> SharedDetector:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module", params=[*REAL, "stub"])
 def detector(request: pytest.FixtureRequest) -> SharedDetector:
-    if request.param == "openvino":
-        return request.getfixturevalue("openvino")
+    if request.param != "stub":
+        return request.getfixturevalue(request.param)
     return StubDetector(
         lambda _: [
             Detection("dog", 0.55, Box(380, 350, 422, 418)),
@@ -104,34 +122,34 @@ def test_only_what_is_surer_than_the_camera_asks_is_reported(detector, photograp
     assert surer == every[:-1]
 
 
-def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(openvino, photograph):
+def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(real, photograph):
     large = cv2.resize(photograph, None, fx=2, fy=2)
-    small_box = find(openvino, photograph)[0].box
-    large_box = find(openvino, large)[0].box
+    small_box = find(real, photograph)[0].box
+    large_box = find(real, large)[0].box
     assert large_box == pytest.approx([2 * value for value in small_box], abs=12)
 
 
-def test_a_smaller_input_is_another_look(openvino, photograph):
-    assert find(openvino, photograph, size=320) != find(openvino, photograph, size=640)
+def test_a_smaller_input_is_another_look(real, photograph):
+    assert find(real, photograph, size=320) != find(real, photograph, size=640)
 
 
-def test_cameras_of_all_shapes_are_served_at_once_each_with_its_own_answer(openvino, photograph):
+def test_cameras_of_all_shapes_are_served_at_once_each_with_its_own_answer(real, photograph):
     shapes = [photograph, photograph[:, 100:600], photograph[100:], photograph[:, :350]]
     frames = [handmade.frame(image=np.ascontiguousarray(shape)) for shape in shapes * 4]
-    view = openvino.for_camera("door", camera(size=320))
+    view = real.for_camera("door", camera(size=320))
     alone = [view.submit(frame).result(WAIT_S) for frame in frames[:4]]
     together = [view.submit(frame) for frame in frames]
     wait(together, WAIT_S)
     assert [future.result(0) for future in together] == alone * 4
 
 
-def test_the_labels_of_the_weights_are_those_it_is_known_to_have(openvino):
-    assert openvino.labels == LABELS
+def test_the_labels_of_the_weights_are_those_it_is_known_to_have(real):
+    assert real.labels == LABELS
 
 
-def test_a_label_the_detector_does_not_know_is_named_with_the_nearest_it_knows(openvino):
+def test_a_label_the_detector_does_not_know_is_named_with_the_nearest_it_knows(real):
     with pytest.raises(ConfigError, match=r"cameras\.gate\.detect: .*'persn'; did you mean 'per"):
-        openvino.for_camera("gate", camera(labels=("persn",)))
+        real.for_camera("gate", camera(labels=("persn",)))
 
 
 def test_a_rules_unknown_label_is_looked_for_in_the_rules():
@@ -208,16 +226,28 @@ def test_a_failing_inference_comes_out_of_the_future_and_names_the_camera(photog
         def infer(self, *_args: object, **_kwargs: object) -> None:
             raise RuntimeError("Exception from src/inference\nout of memory")
 
-    whole = [model._requests.get() for _ in range(model._requests.qsize())]
-    model._requests.put(Broken())
-    failed = view.submit(handmade.frame(image=photograph))
+    frame = handmade.frame(image=photograph)
+    view.submit(frame).result(WAIT_S)
+    (compiled,) = model._compiled.values()
+    whole = [compiled.requests.get() for _ in range(compiled.requests.qsize())]
+    compiled.requests.put(Broken())
     with pytest.raises(DetectorError, match="camera door: out of memory"):
-        failed.result(WAIT_S)
-    model._requests.get()
+        view.submit(frame).result(WAIT_S)
+    compiled.requests.get()
     for request in whole:
-        model._requests.put(request)
+        compiled.requests.put(request)
     assert view.submit(handmade.frame(image=photograph)).exception(WAIT_S) is None
     detector.close()
+
+
+def test_what_a_picture_cost_is_its_inference_and_not_its_waiting_for_one(openvino, photograph):
+    asked = Asked(size=320, confidence=0.25, wanted=frozenset([0]))
+    frame = handmade.frame(image=photograph)
+    openvino.submit(frame, asked).result(WAIT_S)
+    began = time.perf_counter()
+    answers = [openvino.submit(frame, asked) for _ in range(24)]
+    cost_s = sum(answer.result(WAIT_S).busy_s for answer in answers)
+    assert cost_s <= 1.2 * openvino.streams * (time.perf_counter() - began)
 
 
 class Unreadable:
@@ -250,9 +280,9 @@ def test_whatever_fails_on_a_picture_is_the_detectors_own_error(openvino, photog
     assert view.submit(whole).exception(WAIT_S) is None
 
 
-def test_a_picture_without_pixels_is_the_detectors_own_error(openvino, photograph):
+def test_a_picture_without_pixels_is_the_detectors_own_error(real, photograph):
     empty = replace(handmade.frame(image=photograph), size=(0, 0))
-    failed = openvino.for_camera("door", camera()).submit(empty).exception(WAIT_S)
+    failed = real.for_camera("door", camera()).submit(empty).exception(WAIT_S)
     assert isinstance(failed, DetectorError)
 
 
@@ -260,7 +290,7 @@ def test_a_picture_without_pixels_is_the_detectors_own_error(openvino, photograp
 def test_a_file_that_is_no_model_is_refused_in_a_sentence(tmp_path, content):
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"wrong\.onnx are not a YOLO") as caught:
+    with pytest.raises(WeightsError, match=r"wrong\.onnx are not a detector") as caught:
         OpenVinoModel(wrong)
     assert "\n" not in str(caught.value)
 

@@ -1,0 +1,172 @@
+"""Models that OpenVINO has compiled for this machine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import yaml
+
+from pipeline.detectors.embeddings import add_features
+from pipeline.detectors.exported import Exported
+from pipeline.detectors.pool import last_line
+from pipeline.errors import ConfigError, WeightsError
+from pipeline.telemetry import switch_off
+from pipeline.types import Image, Size
+
+SETTINGS = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+# Not bound to cores, as OpenVINO would have it: others are at work there, too, and streams of two
+# compiled models could be bound to one core while another is idle. Alone it is as fast.
+ON_PROCESSOR = {"ENABLE_CPU_PINNING": False}
+
+
+class Compiled:
+    """A compiled model that works on up to `streams` pictures at once, in the order of their
+    coming; one more may wait inside, so that no stream waits for Python."""
+
+    def __init__(self, compiled: Any) -> None:
+        self.streams: int = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self.requests: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(self.streams + 1):
+            self.requests.put(compiled.create_infer_request())
+        self._ends = deque([0.0] * self.streams, maxlen=self.streams)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def answer(self, picture: Image) -> Iterator[tuple[Any, float]]:
+        """The request that looked at a picture, (height, width, 3), and for how many seconds one
+        stream was at it. What the request holds is to be read before the end of the context."""
+        request = self.requests.get()
+        try:
+            came = time.perf_counter()
+            request.infer({0: picture[None]}, share_inputs=True, share_outputs=True)
+            end = time.perf_counter()
+            with self._lock:
+                # As many ends ago as there are streams, the one that took this picture was free.
+                began = max(came, self._ends[0])
+                self._ends.append(end)
+            yield request, end - began
+        finally:
+            self.requests.put(request)
+
+    def release(self) -> None:
+        """Nobody has a request any more."""
+        while not self.requests.empty():
+            self.requests.get()
+
+
+class Compiler:
+    """One model, ready to be compiled for any shape of its input.
+
+    Its input is (1, height, width, 3) uint8, red green blue. Its outputs are that of the model and,
+    where `features` is true, the feature map of `embeddings`. `streams` is how many pictures are
+    worked on at once, and `exported` says how the model is fed and read.
+
+    Raises:
+        WeightsError: the file is no model that OpenVINO can run, or one of an unknown form.
+        ConfigError: there is no such device.
+    """
+
+    def __init__(self, weights: Path, cache: Path | None, device: str) -> None:
+        switch_off()
+        import openvino as ov
+
+        self._core = ov.Core()
+        if cache is not None:
+            self._core.set_property({"CACHE_DIR": str(cache)})
+        self._device = _device(self._core, device)
+        try:
+            model = self._core.read_model(weights)
+            exported = _examine(model, weights)
+            self.features = add_features(model, exported.size)
+            self._model = _fed_with_bytes(model)
+            blank = exported.blank()
+            compiled = self.compiled((blank.shape[1], blank.shape[0]))
+            # Before several threads do: OpenVINO (2026.4) makes tables of types when they are first
+            # asked for; two threads that ask at once wait for each other, one of them with the
+            # interpreter's lock, and the process hangs.
+            with compiled.answer(blank) as (request, _):
+                shape = request.get_output_tensor(0).data.shape
+            self.exported = exported.tried(shape)
+        except (RuntimeError, ValueError) as error:
+            raise _unusable(weights, error) from error
+        self.streams = compiled.streams
+
+    def compiled(self, size: Size | None) -> Compiled:
+        """The model for inputs of one (width, height) alone, or of any.
+
+        Raises:
+            RuntimeError: OpenVINO cannot.
+        """
+        width, height = size or (-1, -1)
+        settings = {**SETTINGS, **(ON_PROCESSOR if self._device == "CPU" else {})}
+        model = self._model.clone()
+        model.reshape([1, height, width, 3])
+        return Compiled(self._core.compile_model(model, self._device, settings))
+
+
+def _device(core: Any, device: str) -> str:
+    """OpenVINO's name of a device. Raises: ConfigError: there is none of that name."""
+    wanted = "CPU" if device == "auto" else device.upper()
+    there = core.available_devices
+    if not any(wanted in (one, one.partition(".")[0]) for one in there):
+        raise ConfigError(
+            f"detector.device: {device} is no device that OpenVINO finds on this machine, which "
+            f"has {', '.join(there).lower()}; write one of these or `auto`."
+        )
+    return wanted
+
+
+def _fed_with_bytes(model: Any) -> Any:
+    """The model with an input (1, height, width, 3) uint8 instead of floats 0..1, planes apart."""
+    import openvino as ov
+    from openvino.preprocess import PrePostProcessor
+
+    steps = PrePostProcessor(model)
+    picture = steps.input()
+    picture.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    picture.preprocess().convert_element_type(ov.Type.f32)
+    picture.preprocess().scale([255.0] * 3)
+    picture.model().set_layout(ov.Layout("NCHW"))
+    return steps.build()
+
+
+def _examine(model: Any, weights: Path) -> Exported:
+    """Raises: ValueError: it is no detector of objects in one picture; says why."""
+    exported = Exported.of(_metadata(model, weights))
+    shape = model.inputs[0].partial_shape
+    if len(model.inputs) != 1 or len(shape) != 4 or not (shape[1].is_dynamic or shape[1] == 3):
+        raise ValueError("its input is not one colour picture")
+    if len(model.outputs) != 1:
+        raise ValueError(f"it has {len(model.outputs)} outputs, not one")
+    batch, _, height, width = (None if side.is_dynamic else side.get_length() for side in shape)
+    if batch not in (None, 1):
+        raise ValueError(f"it wants {batch} pictures at once; export it with batch=1")
+    return exported.fixed(height, width)
+
+
+def _metadata(model: Any, weights: Path) -> Mapping[str, Any]:
+    """What an .onnx holds, or stands in ultralytics' file beside an .xml."""
+    beside = weights.with_name("metadata.yaml")
+    if weights.suffix == ".xml" and beside.is_file():
+        try:
+            found = yaml.safe_load(beside.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError):
+            raise ValueError(f"{beside.name} beside it cannot be read") from None
+        return found if isinstance(found, Mapping) else {}
+    if not model.has_rt_info(["framework", "names"]):
+        return {}
+    return {key: str(value) for key, value in model.get_rt_info("framework").value.items()}
+
+
+def _unusable(weights: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"The weights {weights} are not a detector with its class names that OpenVINO can run "
+        f"({last_line(error)}); give another file"
+    )
