@@ -12,8 +12,8 @@ from pipeline.types import Image, Size
 
 STRIDE = 32
 """The coarsest grid of a YOLO: both sides of its input are multiples of this, in pixels."""
-GREY = (114, 114, 114)
-"""What the model saw around pictures in its training."""
+GREY = 114
+"""What the model saw around pictures in its training, in all three channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Letterbox:
         `onto` is an earlier answer of this letterbox that nobody needs any more: it is painted
         over and given back, which spares its memory and its grey.
         """
-        canvas = self._grey() if onto is None else onto
+        canvas = np.full((*self.canvas[::-1], 3), GREY, np.uint8) if onto is None else onto
         right, bottom = self.left + self.scaled[0], self.top + self.scaled[1]
         place = canvas[self.top : bottom, self.left : right]
         if self.scaled == self.frame:
@@ -69,11 +69,6 @@ class Letterbox:
 
             # Straight into its place: OpenCV keeps to an array that has the size it would make.
             cv2.resize(image, self.scaled, dst=place, interpolation=cv2.INTER_LINEAR)
-        return canvas
-
-    def _grey(self) -> Image:
-        canvas = np.empty((self.canvas[1], self.canvas[0], 3), np.uint8)
-        canvas[:] = GREY
         return canvas
 
     def undo(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
