@@ -7,6 +7,7 @@ Reading the file, with its `${ENV}` references and its sentences for mistakes, i
 from __future__ import annotations
 
 import ipaddress
+import re
 import zoneinfo
 from collections.abc import Iterator
 from datetime import tzinfo
@@ -24,7 +25,7 @@ from pipeline.camera_config import (
     ZoneSection,
     readable,
 )
-from pipeline.redact import redact
+from pipeline.redact import redact, shown
 from pipeline.rule_config import Key, LoiterRule, Rule, RuleBase, Section, ZoneRule
 
 __all__ = [
@@ -88,18 +89,25 @@ class Web(Section):
         return value
 
 
+PACKAGED = "yolo11n"
+"""The name of the model that comes with this program."""
+_BACKEND = re.compile(r"auto|openvino|onnx|ultralytics|[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_DEVICE = re.compile(r"auto|cpu|npu|gpu(\.\d+)?|cuda(:\d+)?")
+
+
 class DetectorSection(Section):
     """The model that finds objects, and what it runs on."""
 
     backend: str = "auto"
     """`openvino` (processors and Intel graphics), `onnx` (ONNX Runtime, CUDA), `ultralytics`, a
     detector of your own as `module:attribute`, or `auto`, which picks one and says which."""
-    model: Annotated[str, Field(min_length=1)] = "yolo11n"
+    model: Annotated[str, Field(min_length=1)] = PACKAGED
     """A model's name, a file, or an https:// address with its `sha256`."""
-    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None = None
-    """The checksum that the file must have."""
+    sha256: str | None = None
+    """The checksum that the file must have: 64 digits, as `sha256sum` prints them."""
     device: str = "auto"
-    """What it runs on: `cpu`, `gpu`, `cuda`, by the backend's name for it, or `auto`."""
+    """What it runs on: `cpu`, `gpu` (Intel's, `gpu.1` for the second), `npu`, `cuda` (`cuda:1` for
+    the second card), or `auto`."""
     trust_pickle: bool = False
     """Whether a .pt file may be loaded: it is a pickle, which can run any code on this machine."""
     optimized: bool = True
@@ -107,6 +115,58 @@ class DetectorSection(Section):
     looks_per_s: Annotated[float, Field(gt=0)] | None = None
     """At most so many looks a second of all cameras together; what this machine was measured to
     manage beside its other work if not given."""
+
+    @field_validator("backend")
+    @classmethod
+    def _backend_known(cls, value: str) -> str:
+        if not _BACKEND.fullmatch(value):
+            raise ValueError(
+                "write auto, openvino, onnx or ultralytics, or a detector of your own as "
+                "`module:attribute`"
+            )
+        return value
+
+    @field_validator("device")
+    @classmethod
+    def _device_known(cls, value: str) -> str:
+        if not _DEVICE.fullmatch(value):
+            raise ValueError("write auto, cpu, gpu, npu or cuda")
+        return value
+
+    @field_validator("sha256")
+    @classmethod
+    def _checksum_whole(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch("[0-9a-fA-F]{64}", value):
+            raise ValueError("write the 64 digits that `sha256sum` prints for the file")
+        return value
+
+    @model_validator(mode="after")
+    def _download_checked(self) -> Self:
+        if self.remote and self.sha256 is None:
+            raise ValueError(
+                "sha256: write the checksum of the model at that address: what is downloaded "
+                "decides what is seen, and an address may serve another file tomorrow"
+            )
+        return self
+
+    @property
+    def remote(self) -> bool:
+        """Whether the model is at an address."""
+        return self.model.startswith(("http://", "https://"))
+
+    @property
+    def is_path(self) -> bool:
+        """Whether the model is given by a path."""
+        name = Path(self.model)
+        return not self.remote and (
+            len(name.parts) > 1
+            or self.model.startswith(("~", "."))
+            or name.suffix in (".onnx", ".xml", ".pt", ".engine", ".torchscript")
+        )
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, shown(value) if name == "model" and self.remote else value
 
 
 class Describer(Section):

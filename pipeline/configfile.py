@@ -83,6 +83,9 @@ def validate(
     if config.storage.video is not None:
         video = folder / _at_home(config.storage.video)
         found["storage"] = config.storage.model_copy(update={"video": video})
+    if config.detector.is_path:
+        model = str(folder / _at_home(Path(config.detector.model)))
+        found["detector"] = config.detector.model_copy(update={"model": model})
     return config.model_copy(update=found)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import importlib
+import importlib.util
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -10,9 +13,13 @@ from typing import Protocol
 import platformdirs
 
 from pipeline.config import Camera, DetectorSection
-from pipeline.errors import ConfigError
+from pipeline.detectors.choice import Machine, choose
+from pipeline.detectors.models import find_model, is_packaged
+from pipeline.errors import ConfigError, VigilError
 from pipeline.protocols import Detector
 from pipeline.weights import LABELS
+
+logger = logging.getLogger(__name__)
 
 
 class SharedDetector(Protocol):
@@ -46,9 +53,20 @@ def known_labels(key: str, camera: Camera, labels: Sequence[str] = LABELS) -> No
     if unknown is None:
         return
     near = difflib.get_close_matches(unknown, labels, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "write a class name of COCO, such as 'car'"
+    if near:
+        hint = f"did you mean {near[0]!r}?"
+    elif tuple(labels) == LABELS:
+        hint = "write a class name of COCO, such as 'car'"
+    else:
+        few = ", ".join(repr(label) for label in labels[:8])
+        hint = f"it knows {few}" + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
     place = "detect" if camera.detect.labels else "rules"
     raise ConfigError(f"cameras.{key}.{place}: the detector knows no label {unknown!r}; {hint}")
+
+
+def expected_labels(settings: DetectorSection) -> Sequence[str] | None:
+    """The labels of the configured detector, or None where they are known once it is loaded."""
+    return LABELS if is_packaged(settings) and ":" not in settings.backend else None
 
 
 def model_folder() -> Path:
@@ -56,15 +74,39 @@ def model_folder() -> Path:
     return platformdirs.user_cache_path("vigil") / "models"
 
 
-def _openvino(settings: DetectorSection, models: Path) -> SharedDetector:
+Loader = Callable[[DetectorSection, Path, Path], SharedDetector]
+"""Called with the settings, the model's file and the folder of models."""
+
+
+def _openvino(settings: DetectorSection, model: Path, models: Path) -> SharedDetector:
     from pipeline.detectors.openvino import OpenVinoModel
     from pipeline.detectors.pool import PooledDetector
-    from pipeline.weights import packaged_weights
 
-    return PooledDetector(OpenVinoModel(packaged_weights(), cache=models))
+    return PooledDetector(OpenVinoModel(model, cache=models, device=settings.device))
 
 
-LOADERS: Mapping[str, Callable[[DetectorSection, Path], SharedDetector]] = {"openvino": _openvino}
+def _onnx(settings: DetectorSection, model: Path, models: Path) -> SharedDetector:
+    require("onnxruntime", "onnx", "onnxruntime, or onnxruntime-gpu for CUDA")
+    from pipeline.detectors.onnx import OnnxModel
+    from pipeline.detectors.pool import PooledDetector
+
+    return PooledDetector(OnnxModel(model, device=settings.device))
+
+
+def _ultralytics(settings: DetectorSection, model: Path, models: Path) -> SharedDetector:
+    require("ultralytics", "ultralytics", '"vigil[ultralytics]"')
+    from pipeline.detectors.pool import PooledDetector
+    from pipeline.detectors.ultralytics import UltralyticsModel
+
+    home = models / "ultralytics"
+    return PooledDetector(UltralyticsModel(model, device=settings.device, home=home))
+
+
+LOADERS: Mapping[str, Loader] = {
+    "openvino": _openvino,
+    "onnx": _onnx,
+    "ultralytics": _ultralytics,
+}
 
 
 def load_detector(settings: DetectorSection, models: Path | None = None) -> SharedDetector:
@@ -72,6 +114,76 @@ def load_detector(settings: DetectorSection, models: Path | None = None) -> Shar
 
     Raises:
         WeightsError: the weights are missing, altered or of no use.
+        ConfigError: a key of `detector` is wrong for this machine; the message names it.
     """
-    backend = "openvino" if settings.backend == "auto" else settings.backend
-    return LOADERS[backend](settings, models or model_folder())
+    folder = models or model_folder()
+    if ":" in settings.backend:
+        return _own(settings, folder)
+    model = find_model(settings, folder)
+    if settings.backend != "auto":
+        detector = LOADERS[settings.backend](settings, model, folder)
+    else:
+        choice = choose(settings, model, Machine.here())
+        detector = LOADERS[choice.backend](settings, model, folder)
+        detector.description += f", chosen because {choice.reason}"
+    logger.info("The detector is %s.", detector.description)
+    return detector
+
+
+def prepare(settings: DetectorSection, models: Path | None = None) -> None:
+    """Find what can be found wrong without loading the model, and download it if it must be: this
+    may take minutes.
+
+    Raises:
+        WeightsError, ConfigError: as `load_detector`.
+    """
+    if ":" in settings.backend:
+        _imported(settings.backend)
+        return
+    model = find_model(settings, models or model_folder())
+    chosen = settings.backend
+    if chosen == "auto":
+        chosen = choose(settings, model, Machine.here()).backend
+    if chosen == "ultralytics":
+        require("ultralytics", "ultralytics", '"vigil[ultralytics]"')
+
+
+def require(module: str, backend: str, packages: str) -> None:
+    """Raises: ConfigError: what a backend needs is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise ConfigError(
+            f"detector.backend: {backend} is not installed; install it with "
+            f"pip install {packages}, or take another `backend`."
+        )
+
+
+def _own(settings: DetectorSection, folder: Path) -> SharedDetector:
+    """A detector of the user's own: `attribute` is called with the settings and a folder."""
+    load = _imported(settings.backend)
+    try:
+        detector: SharedDetector = load(settings, folder)
+    except VigilError:
+        raise
+    # It is not this program's code: whatever it raises is told in a sentence.
+    except Exception as error:
+        raise ConfigError(
+            f"detector.backend: {settings.backend} failed ({type(error).__name__}: {error})."
+        ) from error
+    logger.info("The detector is %s.", detector.description)
+    return detector
+
+
+def _imported(backend: str) -> Callable[[DetectorSection, Path], SharedDetector]:
+    module, _, attribute = backend.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    # A module's own code runs when it is imported, and may raise anything.
+    except Exception as error:
+        raise ConfigError(
+            f"detector.backend: {backend} cannot be imported ({type(error).__name__}: {error}); "
+            "install its package, or correct the name."
+        ) from error
+    if not callable(found):
+        raise ConfigError(f"detector.backend: {backend} is nothing that can be called.")
+    loader: Callable[[DetectorSection, Path], SharedDetector] = found
+    return loader

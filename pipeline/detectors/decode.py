@@ -1,11 +1,16 @@
-"""From a YOLO's raw output to boxes."""
+"""From a model's output to boxes, whichever of the known forms it has."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.detectors.letterbox import Letterbox
+from pipeline.types import Box, Detection, Size
 
 IOU_LIMIT = 0.7
 """Of two boxes of one class that overlap more, the less confident goes (ultralytics' value)."""
@@ -13,6 +18,24 @@ MOST_BOXES = 300
 """Boxes kept of one picture at most, the most confident ones (ultralytics' value)."""
 MOST_CANDIDATES = 30_000
 """Boxes compared with each other at most (ultralytics' value)."""
+FINISHED_COLUMNS = 6
+"""A box that needs no further work: four coordinates, confidence, class."""
+
+
+class Output(Enum):
+    """What a model gives for one picture, without the dimension of the batch."""
+
+    RAW = "raw"
+    """(4 + classes, anchors): centre, size in input pixels, then a score for each class, many
+    boxes for each object."""
+    FINISHED = "finished"
+    """(boxes, 6): x1, y1, x2, y2 in input pixels, confidence, class; those left over are zero.
+    Models with non-maximum suppression inside, and those that need none, such as YOLO26."""
+    FRACTIONS = "fractions"
+    """(boxes, 6): centre, size in fractions 0..1 of the input, confidence, class. RT-DETR."""
+    QUERIES = "queries"
+    """(queries, 4 + classes): centre, size in fractions 0..1 of the input, then a score for each
+    class, one box for each object. RT-DETR as ultralytics exported it earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +48,50 @@ class Candidates:
 
     def __getitem__(self, chosen: NDArray[np.intp]) -> Candidates:
         return Candidates(self.boxes[chosen], self.confidences[chosen], self.classes[chosen])
+
+
+def boxes(
+    output: NDArray[np.float32],
+    form: Output,
+    canvas: Size,
+    confidence: float,
+    wanted: frozenset[int],
+) -> Candidates:
+    """The objects of wanted classes that are surer than `confidence`, the surest first.
+
+    `output` is what the model gave for one picture, in the given form; `canvas` its input's
+    (width, height).
+    """
+    if form is Output.RAW:
+        return suppress(decode(output, confidence, wanted))
+    if form is Output.FINISHED:
+        found = Candidates(output[:, :4], output[:, 4], output[:, 5].astype(np.intp))
+    else:
+        if form is Output.QUERIES:
+            scores = output[:, 4:]
+            confidences, classes = scores.max(axis=1), scores.argmax(axis=1)
+        else:
+            confidences, classes = output[:, 4], output[:, 5].astype(np.intp)
+        centre, half = output[:, :2], output[:, 2:4] / 2
+        corners = np.concatenate((centre - half, centre + half), axis=1)
+        scaled = (corners * np.array(canvas * 2)).astype(np.float32)
+        found = Candidates(scaled, confidences, classes)
+    kept = np.flatnonzero((found.confidences > confidence) & np.isin(found.classes, list(wanted)))
+    found = found[kept]
+    return found[np.argsort(-found.confidences, kind="stable")[:MOST_BOXES]]
+
+
+def detections(found: Candidates, box: Letterbox, labels: Sequence[str]) -> list[Detection]:
+    """What was found in an input, in pixels of the frame that was laid into it."""
+    return [
+        Detection(labels[index], confidence, Box(*corner))
+        for index, confidence, corner in zip(
+            found.classes.tolist(),
+            found.confidences.tolist(),
+            box.undo(found.boxes).tolist(),
+            strict=True,
+        )
+    ]
 
 
 def decode(output: NDArray[np.float32], confidence: float, wanted: frozenset[int]) -> Candidates:

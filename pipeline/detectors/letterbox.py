@@ -20,8 +20,7 @@ GREY = (114, 114, 114)
 class Letterbox:
     """A picture of size `frame` scaled to `scaled` and laid at (`left`, `top`) of `canvas`.
 
-    The smallest rectangle of whole strides, with the picture in its middle: ultralytics'
-    `LetterBox(auto=True)`, to the pixel, rounding included.
+    As ultralytics' `LetterBox` does it, to the pixel, rounding included.
     """
 
     frame: Size
@@ -32,32 +31,49 @@ class Letterbox:
 
     @classmethod
     def fit(cls, frame: Size, longer_side: int) -> Self:
-        """The letterbox for pictures of size `frame`; `longer_side` is a multiple of STRIDE."""
-        width, height = frame
-        ratio = min(longer_side / width, longer_side / height)
-        scaled = (max(round(width * ratio), 1), max(round(height * ratio), 1))
+        """The smallest rectangle of whole strides, with the picture in its middle; `longer_side`
+        is a multiple of STRIDE."""
+        scaled = _scaled(frame, (longer_side, longer_side))
         spare = ((longer_side - scaled[0]) % STRIDE, (longer_side - scaled[1]) % STRIDE)
-        return cls(
-            frame=frame,
-            scaled=scaled,
-            left=round(spare[0] / 2 - 0.1),
-            top=round(spare[1] / 2 - 0.1),
-            canvas=(scaled[0] + spare[0], scaled[1] + spare[1]),
-        )
+        return cls._middle(frame, scaled, (scaled[0] + spare[0], scaled[1] + spare[1]))
 
-    def apply(self, image: Image) -> Image:
-        """A picture of size `frame` as one of size `canvas`."""
-        import cv2
+    @classmethod
+    def centre(cls, frame: Size, canvas: Size) -> Self:
+        """A canvas of a fixed size, with the picture as large as fits in its middle."""
+        return cls._middle(frame, _scaled(frame, canvas), canvas)
 
-        if self.scaled != self.frame:
-            image = cv2.resize(image, self.scaled, interpolation=cv2.INTER_LINEAR)
-        canvas = np.empty((self.canvas[1], self.canvas[0], 3), np.uint8)
+    @classmethod
+    def stretch(cls, frame: Size, canvas: Size) -> Self:
+        """A canvas that the picture fills, whatever becomes of its shape."""
+        return cls(frame, canvas, 0, 0, canvas)
+
+    @classmethod
+    def _middle(cls, frame: Size, scaled: Size, canvas: Size) -> Self:
+        left = round((canvas[0] - scaled[0]) / 2 - 0.1)
+        top = round((canvas[1] - scaled[1]) / 2 - 0.1)
+        return cls(frame, scaled, left, top, canvas)
+
+    def apply(self, image: Image, onto: Image | None = None) -> Image:
+        """A picture of size `frame` as one of size `canvas`.
+
+        `onto` is an earlier answer of this letterbox that nobody needs any more: it is painted
+        over and given back, which spares its memory and its grey.
+        """
+        canvas = self._grey() if onto is None else onto
         right, bottom = self.left + self.scaled[0], self.top + self.scaled[1]
-        canvas[: self.top] = GREY
-        canvas[bottom:] = GREY
-        canvas[:, : self.left] = GREY
-        canvas[:, right:] = GREY
-        canvas[self.top : bottom, self.left : right] = image
+        place = canvas[self.top : bottom, self.left : right]
+        if self.scaled == self.frame:
+            place[:] = image
+        else:
+            import cv2
+
+            # Straight into its place: OpenCV keeps to an array that has the size it would make.
+            cv2.resize(image, self.scaled, dst=place, interpolation=cv2.INTER_LINEAR)
+        return canvas
+
+    def _grey(self) -> Image:
+        canvas = np.empty((self.canvas[1], self.canvas[0], 3), np.uint8)
+        canvas[:] = GREY
         return canvas
 
     def undo(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -67,3 +83,9 @@ class Letterbox:
         edge = np.array(self.frame * 2)
         undone: NDArray[np.float32] = np.clip((boxes - shift) / gain, 0, edge).astype(np.float32)
         return undone
+
+
+def _scaled(frame: Size, canvas: Size) -> Size:
+    """The largest size of a picture's own shape that fits into a canvas."""
+    ratio = min(canvas[0] / frame[0], canvas[1] / frame[1])
+    return max(round(frame[0] * ratio), 1), max(round(frame[1] * ratio), 1)

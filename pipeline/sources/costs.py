@@ -81,7 +81,7 @@ def _pictures(video: VideoStream, data: bytes) -> list[VideoFrame]:
 def _convert(converter: VideoReformatter, frame: VideoFrame, side: int) -> float:
     width, height = fitted((frame.width, frame.height), side)
     began = time.thread_time()
-    # as `pictures.DecodedPicture` does, but in this thread alone
+    # as `pictures.DecodedPicture` does
     converter.reformat(
         frame, width=width, height=height, format="bgr24", interpolation="BILINEAR", threads=1
     ).to_ndarray()

@@ -67,3 +67,13 @@ def test_a_tall_picture_has_its_grey_at_the_sides():
     assert (canvas[:, :3] == GREY).all()
     assert (canvas[:, 3:93] == 0).all()
     assert (canvas[:, 93:] == GREY).all()
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (640, 360), (353, 641)])
+def test_a_canvas_is_painted_over_for_the_next_picture(size):
+    box = Letterbox.fit(size, 640)
+    first, second = np.random.default_rng(7).integers(0, 256, (2, size[1], size[0], 3), np.uint8)
+    canvas = box.apply(first)
+    again = box.apply(second, onto=canvas)
+    assert again is canvas
+    assert np.array_equal(again, box.apply(second))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import av
 import numpy as np
 import pytest
 from films import make_film, make_song, picture, shared
+from running import environment
 
 from pipeline.errors import SourceNotFound, SourceUnreadable
 from pipeline.sources import Kind, SourceOptions, check, open_source, probe
@@ -79,6 +82,22 @@ def test_other_threads_may_convert_the_same_pictures(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(30)
     assert wrong == []
+
+
+def test_converting_a_picture_starts_no_threads_beside_those_of_the_detector(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import os\n"
+        "from pipeline.sources import open_source\n"
+        f"frame = next(open_source('door', {str(make_film(tmp_path / 'a.mp4'))!r}).frames())\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "frame.image((64, 48)), frame.image()\n"
+        "print(len(os.listdir('/proc/self/task')) - before)"
+    )
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    assert run.stdout.strip() == "0"
 
 
 def test_a_gap_in_a_film_is_marked(tmp_path: Path) -> None:
