@@ -14,9 +14,9 @@ from pipeline.detectors.decode import FINISHED_COLUMNS, Output
 from pipeline.detectors.letterbox import Letterbox
 from pipeline.types import Image, Size
 
-FIRST_INPUT: Size = (96, 64)
-"""The picture a model of any input size is tried on, (width, height): small, and its YOLO has 126
-anchors, so that no number of classes in use makes it look like another form."""
+FIRST_INPUT: Size = (160, 128)
+"""The picture a model of any input size is tried on, (width, height): small, and yet a YOLO has 420
+anchors for it; those without suppression choose 300 of them and fail where there are fewer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ class UltralyticsModel:
     model with it.
 
     Args:
-        model: a file or an OpenVINO folder that ultralytics reads; a .pt is trusted.
+        model: a file that ultralytics reads, the .xml of an OpenVINO model among them; a .pt is
+            trusted.
         device: `cpu`, `cuda`, `cuda:N`, or `auto` for CUDA where torch sees it.
         home: folder for ultralytics' own settings, so that a user's are neither read nor changed.
 
@@ -83,10 +84,12 @@ class UltralyticsModel:
             self._predictors.put(model)
         found = result.boxes
         order = (-found.conf).argsort(stable=True)
+        # An RT-DETR's boxes may reach beyond the picture.
+        edge = np.array(frame.size * 2, np.float32)
         rows = zip(
             found.cls[order].int().tolist(),
             found.conf[order].tolist(),
-            found.xyxy[order].tolist(),
+            np.clip(found.xyxy[order].numpy(), 0, edge).tolist(),
             strict=True,
         )
         detections = [
@@ -104,7 +107,8 @@ class UltralyticsModel:
     def _load(self, loader: Any, path: Path) -> tuple[Any, tuple[str, ...]]:
         """A model that has looked at a black picture, and its labels."""
         # Without a task ultralytics guesses that of an exported model from the file's name.
-        model = loader(str(path), task=None if path.suffix == ".pt" else "detect")
+        whole = path.parent if path.suffix == ".xml" else path
+        model = loader(str(whole), task=None if path.suffix == ".pt" else "detect")
         if model.task not in TASKS:
             raise ValueError(f"it was made for the task {model.task!r}")
         blank = np.zeros((FIRST_SIDE, FIRST_SIDE, 3), np.uint8)
