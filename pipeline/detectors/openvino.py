@@ -31,14 +31,23 @@ class OpenVinoModel:
         weights: an .onnx or .xml file, with ultralytics' metadata in it or beside it.
         cache: folder for the compiled model, to start sooner the next time.
         device: `auto` or `cpu` for the processor, `gpu`, `gpu.1`, `npu`.
+        bfloat16: whether arithmetic is of that precision, for which the processor must have
+            instructions.
 
     Raises:
         WeightsError: the file is no model that OpenVINO can run, or one of an unknown form.
         ConfigError: there is no such device.
     """
 
-    def __init__(self, weights: Path, *, cache: Path | None = None, device: str = "auto") -> None:
-        model = _compile(weights, cache, device)
+    def __init__(
+        self,
+        weights: Path,
+        *,
+        cache: Path | None = None,
+        device: str = "auto",
+        bfloat16: bool = False,
+    ) -> None:
+        model = _compile(weights, cache, device, "bf16" if bfloat16 else "f32")
         self.streams = model.streams
         where = "processor" if device in ("auto", "cpu") else device.upper()
         self.description = f"{weights.stem} on OpenVINO, {where}, {model.streams} streams"
@@ -87,7 +96,7 @@ class _Model:
     streams: int
 
 
-def _compile(weights: Path, cache: Path | None, device: str) -> _Model:
+def _compile(weights: Path, cache: Path | None, device: str, precision: str) -> _Model:
     """Read and compile a model that takes (1, height, width, 3) uint8, red green blue."""
     switch_off()
     import openvino as ov
@@ -96,7 +105,7 @@ def _compile(weights: Path, cache: Path | None, device: str) -> _Model:
     core = ov.Core()
     if cache is not None:
         core.set_property({"CACHE_DIR": str(cache)})
-    settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
+    settings = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": precision}
     on = "CPU" if device == "auto" else device.upper()
     if not any(on in (there, there.partition(".")[0]) for there in core.available_devices):
         raise ConfigError(
@@ -105,7 +114,7 @@ def _compile(weights: Path, cache: Path | None, device: str) -> _Model:
         )
     try:
         model = core.read_model(weights)
-        exported = _examine(model, weights)
+        exported = examine(model, weights)
         steps = PrePostProcessor(model)
         picture = steps.input()
         picture.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
@@ -122,9 +131,9 @@ def _compile(weights: Path, cache: Path | None, device: str) -> _Model:
     return _Model(compiled, exported, streams)
 
 
-def _examine(model: Any, weights: Path) -> Exported:
+def examine(model: Any, weights: Path) -> Exported:
     """Raises: ValueError: it is no detector of objects in one picture; says why."""
-    exported = Exported.of(_metadata(model, weights))
+    exported = Exported.of(metadata(model, weights))
     shape = model.inputs[0].partial_shape
     if len(model.inputs) != 1 or len(shape) != 4 or not (shape[1].is_dynamic or shape[1] == 3):
         raise ValueError("its input is not one colour picture")
@@ -134,7 +143,7 @@ def _examine(model: Any, weights: Path) -> Exported:
     return exported.fixed(height, width)
 
 
-def _metadata(model: Any, weights: Path) -> Mapping[str, Any]:
+def metadata(model: Any, weights: Path) -> Mapping[str, Any]:
     """What an .onnx holds, or stands in ultralytics' file beside an .xml."""
     beside = weights.with_name("metadata.yaml")
     if weights.suffix == ".xml" and beside.is_file():

@@ -22,11 +22,13 @@ LATELY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is looked for: the input's longer side in pixels, the least confidence, the classes."""
+    """What is looked for: the input's longer side in pixels, the least confidence, the classes;
+    and with which variant of the model, where it has several."""
 
     size: int
     confidence: float
     wanted: frozenset[int]
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,8 @@ class PooledDetector:
         self._room = threading.BoundedSemaphore(capacity)
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="detect")
 
-    def for_camera(self, key: str, camera: Camera) -> CameraDetector:
-        """A detector with one camera's own input size, confidence and labels.
+    def for_camera(self, key: str, camera: Camera, *, variant: str = "") -> CameraDetector:
+        """A detector with one camera's own input size, confidence, labels and variant.
 
         Raises:
             ConfigError: the model knows no such label.
@@ -82,7 +84,7 @@ class PooledDetector:
         known_labels(key, camera, self.labels)
         labels = camera.labels()
         wanted = frozenset(self.labels.index(label) for label in labels)
-        asked = Asked(camera.detect.size, camera.detect.confidence, wanted)
+        asked = Asked(camera.detect.size, camera.detect.confidence, wanted, variant)
         self._cameras += 1
         return CameraDetector(self, labels, asked)
 
