@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +31,7 @@ LONGEST_S = 60.0
 """So long a camera, or a film, is read at most."""
 APART_S = 0.5
 """Pictures of a live camera are so far apart at least."""
-FILM_APART_S = 0.2
+FILM_APART_S = 0.08
 """And those of a film by its own time; further where it is long."""
 RECENT = timedelta(hours=24)
 """Older video is not looked at."""
@@ -224,8 +223,11 @@ def _moments(
     ]
     busy = spread(tracked, round(TRACKED * most))
     moments = sorted({*busy, *spread(middles, most - len(busy))})
-    apart = timedelta(seconds=APART_S)
-    return moments[:1] + [at for before, at in pairwise(moments) if at - before >= apart]
+    kept: list[datetime] = []
+    for at in moments:
+        if not kept or at - kept[-1] >= timedelta(seconds=APART_S):
+            kept.append(at)
+    return kept
 
 
 def _picture(piece: Piece, at: datetime, key: str, masks: Masks) -> _Taken | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import io
 import logging
 from collections.abc import Iterator, Sequence
@@ -24,13 +25,11 @@ from pipeline.types import Frame
 
 def require_nncf() -> None:
     """Raises: ConfigError: NNCF is not installed."""
-    try:
-        _nncf()
-    except ImportError as error:
+    if importlib.util.find_spec("nncf") is None:
         raise ConfigError(
-            f"NNCF, which makes models with 8-bit integers, cannot be loaded ({error}); install "
-            "it with pip install nncf."
-        ) from error
+            "NNCF, which makes models with 8-bit integers, is not installed; install it with "
+            "pip install nncf."
+        )
 
 
 def quantize(
@@ -188,7 +187,7 @@ def _nncf() -> Any:
     switch_off()
     with _quietly():
         import nncf
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf
 
 
