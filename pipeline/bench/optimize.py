@@ -23,7 +23,7 @@ from pipeline.bench.contest import (
     race,
 )
 from pipeline.bench.gather import Progress, gather
-from pipeline.bench.samples import Sample, choose, spread
+from pipeline.bench.samples import Pictures, divided, spread
 from pipeline.choices import Arithmetic, Asked, Choices, Chosen, Figures, Host, checksum
 from pipeline.config import Camera, Config, DetectorSection
 from pipeline.detectors.choice import Machine
@@ -53,14 +53,6 @@ MOST_MEMORY = 2e9
 """Bytes that all pictures together take at most, and no more than a quarter of what there is."""
 TIMED = 16
 """Different pictures that candidates are timed on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """Of one camera, for calibration and for comparing; none is in both."""
-
-    calibration: Sequence[Sample]
-    compared: Sequence[Sample]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,22 +216,6 @@ def model_of(settings: DetectorSection, folder: Path) -> Path:
                 f"{choice.reason}; {remedy}."
             )
     return model
-
-
-def divided(samples: Sequence[Sample], count: int, needed: int) -> Pictures:
-    """`count` of the samples, every second one for calibration. To the others, to compare on, come
-    further ones with something in them until there are `needed` detections."""
-    chosen = choose(samples, count)
-    calibration, compared = chosen[::2], chosen[1::2]
-    known = set(map(id, chosen))
-    spare = [sample for sample in samples if sample.found and id(sample) not in known]
-    detections = sum(sample.found for sample in compared)
-    for sample in spread(spare, len(spare)):
-        if detections >= needed:
-            break
-        compared.append(sample)
-        detections += sample.found
-    return Pictures(calibration, compared)
 
 
 def sizes(size: int) -> list[int]:

@@ -27,6 +27,30 @@ class Sample:
     moved: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Of one camera, for calibration and for comparing; none is in both."""
+
+    calibration: Sequence[Sample]
+    compared: Sequence[Sample]
+
+
+def divided(samples: Sequence[Sample], count: int, needed: int) -> Pictures:
+    """`count` of the samples, every second one for calibration. To the others, to compare on, come
+    further ones with something in them until there are `needed` detections."""
+    chosen = choose(samples, count)
+    calibration, compared = chosen[::2], chosen[1::2]
+    known = set(map(id, chosen))
+    spare = [sample for sample in samples if sample.found and id(sample) not in known]
+    detections = sum(sample.found for sample in compared)
+    for sample in spread(spare, len(spare)):
+        if detections >= needed:
+            break
+        compared.append(sample)
+        detections += sample.found
+    return Pictures(calibration, compared)
+
+
 def choose(samples: Sequence[Sample], count: int) -> list[Sample]:
     """So many samples, in their order: alike many of the dark, the middling and the bright ones,
     as far as there are; three of four with something found in them, or else with motion.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import handmade
 import pytest
 
-from pipeline.bench.optimize import divided, sizes
-from pipeline.bench.samples import Sample, choose, spread
+from pipeline.bench.optimize import sizes
+from pipeline.bench.samples import Sample, choose, divided, spread
 
 
 def sample(at: float, found: int = 0, light: float = 100.0, *, moved: bool = False) -> Sample:
