@@ -78,7 +78,7 @@ def optimize(
             show(outcome, console)
     if as_json:
         typer.echo(json.dumps(document(outcomes, loss=loss), indent=2))
-    _what_to_do(settings, outcomes)
+    _what_to_do(settings, outcomes, loss)
     if any(outcome.problem for outcome in outcomes):
         raise typer.Exit(1)
 
@@ -200,13 +200,15 @@ def _forget(settings: Config, keys: Sequence[str]) -> None:
     )
 
 
-def _what_to_do(settings: Config, outcomes: Sequence[Outcome]) -> None:
+def _what_to_do(settings: Config, outcomes: Sequence[Outcome], loss: float) -> None:
     chosen = {o.camera: o.chosen for o in outcomes if o.chosen is not None}
     for key, choice in chosen.items():
         typer.echo(f"Camera {key}: {choice.sentence}. Kept for this machine.", err=True)
     for outcome in outcomes:
         if outcome.chosen is None and outcome.problem is None:
-            typer.echo(f"Camera {outcome.camera}: the float model stays.", err=True)
+            typer.echo(
+                f"Camera {outcome.camera}: the float model stays{_more(outcome, loss)}.", err=True
+            )
     if not chosen:
         return
     if not settings.detector.optimized:
@@ -214,3 +216,16 @@ def _what_to_do(settings: Config, outcomes: Sequence[Outcome]) -> None:
     here = [one.pid for one in instance.running() if Path(one.data) == settings.data.absolute()]
     running = f"the vigil that runs (process {here[0]})" if here else "a vigil that runs"
     typer.echo(f"Restart {running}: until then it keeps the model it has.", err=True)
+
+
+def _more(outcome: Outcome, loss: float) -> str:
+    """What helps where too little was seen to choose by."""
+    from pipeline.bench.agreement import enough
+
+    detections = outcome.verdicts[0].entry.all.reference
+    if detections >= enough(loss):
+        return ""
+    return (
+        f", since {detections} detections say too little; try again when more has been recorded, "
+        "or with more --pictures"
+    )

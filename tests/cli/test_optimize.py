@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import yaml
 from films import make_film, shared
+from handmade_choices import chosen
 from running import command, environment
 from small_disk import fill, small_disk
 from tiny_detector import save_detector
 
-from pipeline.choices import Choices
+from pipeline.choices import Asked, Choices, Host
 from pipeline.configfile import read_config
 from pipeline.detectors import load_detector
 
@@ -112,8 +113,34 @@ def test_the_table_says_of_each_candidate_why_it_won_or_lost(
     # To know that no more than a thousandth is lost takes thousands of detections.
     assert "too few detections to know" in done.stdout
     assert "won: no other one is both faster and within the loss" in done.stdout
-    assert "Camera door: the float model stays" in done.stderr
+    assert "Camera door: the float model stays, since " in done.stderr
+    assert "or with more --pictures" in done.stderr
     assert Choices.read(tmp_path / "cache" / "vigil" / "models").choices == ()
+
+
+def test_the_check_tells_what_was_chosen_and_whether_it_still_holds(
+    tmp_path: Path, tiny: Path, film: Path
+):
+    installation(tmp_path, tiny, {"door": film})
+    camera = read_config(tmp_path / "streams.yaml").cameras["door"]
+    made = chosen(asked=Asked.by(camera), host=Host.here())
+    models = tmp_path / "cache" / "vigil" / "models"
+
+    def checked() -> str:
+        return subprocess.run(
+            command("check", "--seconds", "1"),
+            cwd=tmp_path,
+            env=environment(XDG_CACHE_HOME=str(tmp_path / "cache")),
+            capture_output=True,
+            text=True,
+            timeout=CALLS,
+            check=False,
+        ).stdout
+
+    Choices().having([made]).write(models)
+    assert "Camera door is optimized: INT8 at 512 pixels, 2.1 times as fast (2026" in checked()
+    Choices().having([chosen(asked=made.asked)]).write(models)
+    assert "Camera door was optimized, but it was made on another processor" in checked()
 
 
 def told(done: subprocess.CompletedProcess[str], status: int) -> str:
