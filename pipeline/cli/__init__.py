@@ -28,6 +28,7 @@ HOMES = {
     "doctor": "system",
     "service": "system",
     "bench": "bench_all",
+    "optimize": "optimize",
 }
 """Command -> the module that has it. Only the one that is called is imported: each takes time."""
 

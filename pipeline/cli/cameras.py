@@ -21,7 +21,7 @@ from rich.console import Console
 from pipeline.cli import app
 from pipeline.cli.camera_report import document, show
 from pipeline.cli.checking import AT_ONCE, check_all
-from pipeline.config import Config
+from pipeline.config import Camera, Config
 from pipeline.configfile import read_config, validate
 from pipeline.errors import ConfigError, FilmError, VigilError
 from pipeline.redact import redact
@@ -114,6 +114,8 @@ def check(
                 f"{targets[0]} is valid: {len(cameras)} of {len(settings.cameras)} "
                 "cameras are enabled."
             )
+            for line in _optimized(settings, cameras):
+                typer.echo(line)
     else:
         _refuse_no_addresses(targets, "vigil check")
         named = dict(zip(camera_keys(targets), targets, strict=True))
@@ -181,6 +183,28 @@ def _check_models(settings: Config) -> bool:
         sys.stderr.write(f"vigil: {error}\n")
         problems = True
     return problems
+
+
+def _optimized(settings: Config, cameras: Mapping[str, Camera]) -> list[str]:
+    """What `vigil optimize` chose for cameras, and whether that still holds, as far as it can be
+    known without the model."""
+    from pipeline.choices import Choices, Host
+    from pipeline.detectors import model_folder
+
+    if not settings.detector.optimized:
+        return []
+    choices, host = Choices.read(model_folder()), Host.here()
+    lines = []
+    for key, camera in cameras.items():
+        chosen = choices.of(key, camera)
+        if chosen is not None:
+            why = chosen.stale(camera, chosen.model, host)
+            lines.append(
+                f"Camera {key} is optimized: {chosen.sentence} ({chosen.made:%Y-%m-%d})."
+                if why is None
+                else f"Camera {key} was optimized, but {why}: run `vigil optimize {key}` again."
+            )
+    return lines
 
 
 def camera_keys(urls: list[str]) -> list[str]:

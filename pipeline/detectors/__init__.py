@@ -27,8 +27,11 @@ class SharedDetector(Protocol):
 
     description: str
     """What runs where, for people."""
-    streams: int
-    """How many pictures it works on at once."""
+
+    @property
+    def streams(self) -> int:
+        """How many pictures it works on at once."""
+        ...
 
     def for_camera(self, key: str, camera: Camera) -> Detector:
         """A detector with one camera's own size, confidence and labels.
@@ -82,6 +85,12 @@ def _openvino(settings: DetectorSection, model: Path, models: Path) -> SharedDet
     from pipeline.detectors.openvino import OpenVinoModel
     from pipeline.detectors.pool import PooledDetector
 
+    if settings.optimized and settings.device in ("auto", "cpu"):
+        from pipeline.detectors.optimized import optimized
+
+        found = optimized(model, models)
+        if found is not None:
+            return found
     return PooledDetector(OpenVinoModel(model, cache=models, device=settings.device))
 
 

@@ -20,7 +20,6 @@ from pipeline.errors import ConfigError, WeightsError
 from pipeline.telemetry import switch_off
 from pipeline.types import Image, Size
 
-SETTINGS = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
 # Not bound to cores, as OpenVINO would have it: others are at work there, too, and streams of two
 # compiled models could be bound to one core while another is idle. Alone it is as fast.
 ON_PROCESSOR = {"ENABLE_CPU_PINNING": False}
@@ -73,7 +72,9 @@ class Compiler:
         ConfigError: there is no such device.
     """
 
-    def __init__(self, weights: Path, cache: Path | None, device: str) -> None:
+    def __init__(
+        self, weights: Path, cache: Path | None, device: str, *, bfloat16: bool = False
+    ) -> None:
         switch_off()
         import openvino as ov
 
@@ -81,9 +82,14 @@ class Compiler:
         if cache is not None:
             self._core.set_property({"CACHE_DIR": str(cache)})
         self._device = _device(self._core, device)
+        self._settings = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
+            **(ON_PROCESSOR if self._device == "CPU" else {}),
+        }
         try:
             model = self._core.read_model(weights)
-            exported = _examine(model, weights)
+            exported = examine(model, weights)
             self.features = add_features(model, exported.size)
             self._model = _fed_with_bytes(model)
             blank = exported.blank()
@@ -105,10 +111,9 @@ class Compiler:
             RuntimeError: OpenVINO cannot.
         """
         width, height = size or (-1, -1)
-        settings = {**SETTINGS, **(ON_PROCESSOR if self._device == "CPU" else {})}
         model = self._model.clone()
         model.reshape([1, height, width, 3])
-        return Compiled(self._core.compile_model(model, self._device, settings))
+        return Compiled(self._core.compile_model(model, self._device, self._settings))
 
 
 def _device(core: Any, device: str) -> str:
@@ -137,9 +142,9 @@ def _fed_with_bytes(model: Any) -> Any:
     return steps.build()
 
 
-def _examine(model: Any, weights: Path) -> Exported:
+def examine(model: Any, weights: Path) -> Exported:
     """Raises: ValueError: it is no detector of objects in one picture; says why."""
-    exported = Exported.of(_metadata(model, weights))
+    exported = Exported.of(metadata(model, weights))
     shape = model.inputs[0].partial_shape
     if len(model.inputs) != 1 or len(shape) != 4 or not (shape[1].is_dynamic or shape[1] == 3):
         raise ValueError("its input is not one colour picture")
@@ -151,7 +156,7 @@ def _examine(model: Any, weights: Path) -> Exported:
     return exported.fixed(height, width)
 
 
-def _metadata(model: Any, weights: Path) -> Mapping[str, Any]:
+def metadata(model: Any, weights: Path) -> Mapping[str, Any]:
     """What an .onnx holds, or stands in ultralytics' file beside an .xml."""
     beside = weights.with_name("metadata.yaml")
     if weights.suffix == ".xml" and beside.is_file():

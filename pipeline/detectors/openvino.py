@@ -43,14 +43,23 @@ class OpenVinoModel:
         weights: an .onnx or .xml file, with ultralytics' metadata in it or beside it.
         cache: folder for the compiled models, to start sooner the next time.
         device: `auto` or `cpu` for the processor, `gpu`, `gpu.1`, `npu`.
+        bfloat16: whether arithmetic is of that precision, for which the processor must have
+            instructions.
 
     Raises:
         WeightsError: the file is no model that OpenVINO can run, or one of an unknown form.
         ConfigError: there is no such device.
     """
 
-    def __init__(self, weights: Path, *, cache: Path | None = None, device: str = "auto") -> None:
-        self._compiler = Compiler(weights, cache, device)
+    def __init__(
+        self,
+        weights: Path,
+        *,
+        cache: Path | None = None,
+        device: str = "auto",
+        bfloat16: bool = False,
+    ) -> None:
+        self._compiler = Compiler(weights, cache, device, bfloat16=bfloat16)
         self._exported = self._compiler.exported
         self.labels: Sequence[str] = self._exported.labels
         self.streams = self._compiler.streams

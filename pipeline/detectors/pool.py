@@ -22,7 +22,8 @@ LATELY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is looked for: the input's longer side in pixels, the least confidence, the classes.
+    """What is looked for: the input's longer side in pixels, the least confidence, the classes;
+    and with which variant of the model, where it has several.
 
     With `every_label` a box is given once for each class that is sure enough, as precision is
     measured, where the model and its backend leave a choice.
@@ -32,6 +33,7 @@ class Asked:
     confidence: float
     wanted: frozenset[int]
     every_label: bool = False
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,8 @@ class PooledDetector:
         self._room = threading.BoundedSemaphore(capacity)
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="detect")
 
-    def for_camera(self, key: str, camera: Camera) -> CameraDetector:
-        """A detector with one camera's own input size, confidence and labels.
+    def for_camera(self, key: str, camera: Camera, *, variant: str = "") -> CameraDetector:
+        """A detector with one camera's own input size, confidence, labels and variant.
 
         Raises:
             ConfigError: the model knows no such label.
@@ -87,7 +89,7 @@ class PooledDetector:
         known_labels(key, camera, self.labels)
         labels = camera.labels()
         wanted = frozenset(self.labels.index(label) for label in labels)
-        asked = Asked(camera.detect.size, camera.detect.confidence, wanted)
+        asked = Asked(camera.detect.size, camera.detect.confidence, wanted, variant=variant)
         self._cameras += 1
         return CameraDetector(self, labels, asked)
 

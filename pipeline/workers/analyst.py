@@ -23,6 +23,8 @@ from pipeline.workers.latencies import Latencies
 
 logger = logging.getLogger(__name__)
 
+IDLE_S = 10.0
+"""A camera in which nothing has moved and nobody was seen for so long is idle."""
 SAVE_EVERY_S = 1.0
 """What a successor needs is handed over at least so often while something is tracked."""
 RATE_OVER_S = 5.0
@@ -45,7 +47,8 @@ class Analyst:
     """Takes a camera's frames out of `slot` and reports what they come to.
 
     As many frames are under way as the detector works on for one camera at once. `report` must not
-    wait; `logged` gets each look. `live` tells whether the frames are of a live source.
+    wait; `logged` gets each look, and `idling` is told whether nothing has happened for `IDLE_S`,
+    whenever that changes. `live` tells whether the frames are of a live source.
     """
 
     def __init__(
@@ -57,12 +60,14 @@ class Analyst:
         report: Callable[[Report], None],
         *,
         logged: Callable[[Look], None],
+        idling: Callable[[bool], None],
         live: Callable[[], bool],
         resume: Resume | None,
         run: str,
     ) -> None:
         self._config, self._key, self._detector, self._slot = config, key, detector, slot
         self._report, self._logged, self._live = report, logged, live
+        self._idling, self._idle = idling, False
         self._resume, self._run = resume, run
         self._analysis: Analysis | None = None
         self._last: Look | None = None
@@ -149,6 +154,10 @@ class Analyst:
 
     def _begin(self, analysis: Analysis, arrived: Arrived) -> None:
         begun = analysis.begin(arrived.frame)
+        idle = analysis.idle_s >= IDLE_S
+        if idle is not self._idle:
+            self._idle = idle
+            self._idling(idle)
         if begun.choice is not Choice.DETECT:
             self.dropped[begun.choice.value] += 1
         if begun.choice is not Choice.PASS:

@@ -94,6 +94,7 @@ class CameraWatch:
             self._slot,
             report,
             logged=self._log,
+            idling=self._source.idle if camera.detect.idle_decoding == "keyframes" else _ignored,
             live=lambda: self._source.live,
             resume=resume,
             run=run,
@@ -224,3 +225,7 @@ class CameraWatch:
         if self._keeping is not None:
             self._keeping.close(KEEP_S)
         self._done.set()
+
+
+def _ignored(idle: bool) -> None:
+    """All pictures are wanted, whether something happens or not."""
