@@ -9,6 +9,7 @@ _SWITCHES = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "NNCF_CI": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
     "YOLO_AUTOINSTALL": "false",
     "YOLO_OFFLINE": "true",
 }

@@ -67,7 +67,7 @@ def test_importing_everything_sends_nothing(tmp_path: Path) -> None:
         "from pipeline import telemetry; telemetry.switch_off();"
         "import pipeline.cli.run, pipeline.cli.cameras, pipeline.workers.watch,"
         " pipeline.workers.judge, pipeline.describers.local, pipeline.describers.remote;"
-        "import openvino, torch, transformers"
+        "import openvino, onnxruntime, torch, transformers"
     )
     sent = packets_sent_by(
         sys.executable, "-c", everything, cwd=tmp_path, extra={"HOME": str(tmp_path)}

@@ -95,7 +95,7 @@ def _openvino(settings: DetectorSection, model: Path, models: Path) -> SharedDet
 
 
 def _onnx(settings: DetectorSection, model: Path, models: Path) -> SharedDetector:
-    require("onnxruntime", "onnx", "onnxruntime, or onnxruntime-gpu for CUDA")
+    require("onnxruntime", "onnx", '"vigil[onnx]"')
     from pipeline.detectors.onnx import OnnxModel
     from pipeline.detectors.pool import PooledDetector
 

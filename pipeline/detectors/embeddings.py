@@ -7,6 +7,7 @@ the picture.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.types import Size
 
 if TYPE_CHECKING:
+    import onnx
     from openvino import Model
 
 STRIDE = 16
@@ -77,6 +79,53 @@ def _cells(operation: object) -> list[int] | None:
     if shape.is_dynamic or len(shape) != 4:
         return None
     return list(shape.to_shape())[2:]
+
+
+def onnx_with_features(weights: Path, size: Size | None = None) -> bytes | None:
+    """An ONNX file with a second output: the feature map of `add_features`, with its channels
+    first, (1, channels, height, width).
+
+    Returns:
+        The file's new content, or None if it has no such layer, or the package onnx is missing.
+    """
+    try:
+        import onnx
+    except ImportError:
+        return None
+    model = onnx.load(str(weights))
+    layer = _onnx_layer(model, size or (PROBE, PROBE))
+    if layer is None:
+        return None
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(layer))
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _onnx_layer(model: onnx.ModelProto, size: Size) -> str | None:
+    """The name of what is the feature map."""
+    import onnx
+
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    sides = probe.graph.input[0].type.tensor_type.shape.dim
+    for side, value in zip(sides, (1, 3, size[1], size[0]), strict=True):
+        side.dim_value = value
+    del probe.graph.value_info[:], probe.graph.output[:]
+    inferred = onnx.shape_inference.infer_shapes(probe).graph
+    cells = {
+        known.name: [side.dim_value for side in known.type.tensor_type.shape.dim][2:]
+        for known in inferred.value_info
+        if len(known.type.tensor_type.shape.dim) == 4
+    }
+    small = [size[1] // STRIDE, size[0] // STRIDE]
+    half = [side // 2 for side in small]
+    makers = {name: node for node in inferred.node for name in node.output}
+    name = next((n for node in inferred.node for n in node.output if cells.get(n) == half), None)
+    while name in makers and makers[name].input:
+        name = makers[name].input[0]
+        if cells.get(name) == small:
+            return str(name)
+    return None
 
 
 def pool(

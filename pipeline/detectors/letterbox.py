@@ -71,6 +71,12 @@ class Letterbox:
             cv2.resize(image, self.scaled, dst=place, interpolation=cv2.INTER_LINEAR)
         return canvas
 
+    def lay(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Boxes (n, 4) as x1, y1, x2, y2 in pixels of `frame`, in pixels of `canvas`."""
+        gain = np.array((self.scaled[0] / self.frame[0], self.scaled[1] / self.frame[1]) * 2)
+        laid: NDArray[np.float32] = (boxes * gain + (self.left, self.top) * 2).astype(np.float32)
+        return laid
+
     def undo(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Boxes (n, 4) as x1, y1, x2, y2 in pixels of `canvas`, in pixels of `frame`, cut there."""
         gain = np.array((self.scaled[0] / self.frame[0], self.scaled[1] / self.frame[1]) * 2)

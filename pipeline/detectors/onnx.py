@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detectors.decode import boxes, detections
+from pipeline.detectors.embeddings import onnx_with_features, pool
 from pipeline.detectors.exported import Exported
 from pipeline.detectors.pool import Answer, Asked, last_line
 from pipeline.errors import ConfigError, WeightsError
@@ -33,6 +34,9 @@ class OnnxModel:
     took 24 ms of processor time with YOLO11n, 28 with both cores on one picture, 47 with ONNX
     Runtime's default, in which a core that waits for the other spins.
 
+    Each object gets an embedding where the model has features for it and the package onnx is there;
+    see `embeddings`.
+
     Args:
         weights: the ONNX file, with ultralytics' metadata.
         device: `cpu`, `cuda`, `cuda:N`, or `auto` for CUDA where it works.
@@ -43,10 +47,13 @@ class OnnxModel:
     """
 
     def __init__(self, weights: Path, *, device: str = "auto") -> None:
-        self._session, on = _open(weights, device)
+        self._session, on = _open(weights, str(weights), device)
         try:
             self._input, self._exported = _examine(self._session)
-            output = self._infer(_tensor(self._exported.blank(), self._input.type))
+            with_features = onnx_with_features(weights, self._exported.size)
+            if with_features is not None:
+                self._session, on = _open(weights, with_features, device)
+            output, _ = self._infer(_tensor(self._exported.blank(), self._input.type))
             self._exported = self._exported.tried(output.shape)
         # ONNX Runtime raises errors of its own, with no common base but Exception.
         except Exception as error:
@@ -63,7 +70,7 @@ class OnnxModel:
         tensor = _tensor(box.apply(frame.image()), self._input.type)
         with self._free:
             began = time.perf_counter()
-            output = self._infer(tensor)
+            output, features = self._infer(tensor)
             busy_s = time.perf_counter() - began
         found = boxes(
             output[0],
@@ -73,16 +80,23 @@ class OnnxModel:
             asked.wanted,
             every_label=asked.every_label,
         )
-        return Answer(detections(found, box, self.labels), busy_s)
+        embeddings = None
+        if features is not None and len(found.boxes):
+            channels_last = np.ascontiguousarray(features[0].transpose(1, 2, 0))
+            embeddings = pool(channels_last, found.boxes, box.canvas)
+        return Answer(detections(found, box, self.labels, embeddings), busy_s)
 
     def close(self) -> None:
         """Release the model; nobody is looking any more."""
         del self._session
 
-    def _infer(self, tensor: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        first = self._session.run(None, {self._input.name: tensor})[0]
-        answer: NDArray[np.float32] = np.asarray(first).astype(np.float32, copy=False)
-        return answer
+    def _infer(
+        self, tensor: NDArray[np.floating[Any]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """What the model gives, and its features, (1, channels, height, width), if it has any."""
+        answer, *more = self._session.run(None, {self._input.name: tensor})
+        plain = np.asarray(answer).astype(np.float32, copy=False)
+        return plain, more[0].astype(np.float32, copy=False) if more else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +117,8 @@ def _tensor(canvas: Image, of: type[np.floating[Any]]) -> NDArray[np.floating[An
     return blob.astype(of, copy=False)
 
 
-def _open(weights: Path, device: str) -> tuple[Any, str]:
-    """A session, and the name of the provider it runs on."""
+def _open(weights: Path, model: str | bytes, device: str) -> tuple[Any, str]:
+    """A session for a model's path or content, and the name of the provider it runs on."""
     switch_off()
     import onnxruntime  # type: ignore[import-untyped]
 
@@ -131,7 +145,7 @@ def _open(weights: Path, device: str) -> tuple[Any, str]:
         }
         providers.insert(0, (CUDA, card))
     try:
-        session = onnxruntime.InferenceSession(str(weights), options, providers=providers)
+        session = onnxruntime.InferenceSession(model, options, providers=providers)
     except Exception as error:
         raise _unusable(weights, error) from error
     on = session.get_providers()[0]  # what could not be used is left out without an error

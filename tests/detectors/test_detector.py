@@ -129,6 +129,14 @@ def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(real, photograph):
     assert large_box == pytest.approx([2 * value for value in small_box], abs=12)
 
 
+def test_objects_look_alike_to_every_backend(real, openvino, photograph):
+    for size in (640, 320):
+        for one, other in zip(
+            find(real, photograph, size=size), find(openvino, photograph, size=size), strict=True
+        ):
+            assert one.embedding @ other.embedding > 0.98
+
+
 def test_a_smaller_input_is_another_look(real, photograph):
     assert find(real, photograph, size=320) != find(real, photograph, size=640)
 

@@ -104,7 +104,7 @@ def test_bfloat16_and_smaller_floats_are_variants_of_the_model_itself():
 def test_all_cameras_share_the_threads_whatever_was_chosen_for_them():
     shared = detector(Models(), chosen("door"))
     door = shared.for_camera("door", camera())
-    assert door.depth == 3
+    assert door.depth == 4
     shared.for_camera("yard", camera())
     assert door.depth == 2
     assert shared.streams == 2
