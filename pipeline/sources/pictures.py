@@ -126,8 +126,15 @@ _ROWS = 4
 
 
 def _shrunk(brightness: Luma, size: Size) -> Luma:
+    """Scaled by means over areas. Halved first, which OpenCV has a fast way for: 1080p to 160 x 90
+    takes 0.16 ms instead of 0.39, with the same noise; every third row alone would take 0.14 with
+    1.6 times the noise."""
     import cv2
 
+    height, width = brightness.shape
+    if width >= 4 * size[0] and height >= 4 * size[1]:
+        even, half = brightness[: height // 2 * 2, : width // 2 * 2], (width // 2, height // 2)
+        brightness = cast("Luma", cv2.resize(even, half, interpolation=cv2.INTER_AREA))
     return cast("Luma", cv2.resize(brightness, size, interpolation=cv2.INTER_AREA))
 
 
@@ -158,7 +165,9 @@ class ArrayPicture:
 
     def luma(self, size: Size) -> Luma:
         """As `types.Picture`, of the green channel."""
-        return _shrunk(np.ascontiguousarray(self._image[:, :, 1]), size)
+        import cv2
+
+        return _shrunk(cast("Luma", cv2.extractChannel(self._image, 1)), size)
 
 
 class MaskedPicture:
