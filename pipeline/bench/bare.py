@@ -54,6 +54,8 @@ class Bare:
         only = None if job["settings"] is None else [Setting(**one) for one in job["settings"]]
         prepare(Path(job["home"]))
         pictures = _pictures(job["film"], job["size"])
+        if job["backend"] == "openvino":
+            make = partial(make, precision="bf16" if job["bfloat16"] else "f32")
         self._runs = dict(make(Path(job["weights"]), job["device"], pictures, only))
         for run in self._runs.values():
             run(job["warm_up"])
@@ -82,9 +84,9 @@ def _planar(picture: Image) -> NDArray[np.float32]:
 
 
 def _openvino(
-    weights: Path, device: str, pictures: Sequence[Image], only: Only
+    weights: Path, device: str, pictures: Sequence[Image], only: Only, *, precision: str
 ) -> Iterable[tuple[Setting, Run]]:
-    """The model as it is in its file, compiled for the very shape, in float32 as the product."""
+    """The model as it is in its file, compiled for the very shape, as precise as the product's."""
     import openvino as ov
 
     hints = {
@@ -102,7 +104,7 @@ def _openvino(
         whole = model.input().element_type == ov.Type.u8
         ready = [picture[None] if whole else _planar(picture) for picture in pictures]
         model.reshape(list(ready[0].shape))
-        precise = {**properties, "INFERENCE_PRECISION_HINT": "f32"}
+        precise = {**properties, "INFERENCE_PRECISION_HINT": precision}
         compiled = core.compile_model(model, on, precise)
         for setting in settings:
             yield setting, _queued(ov.AsyncInferQueue(compiled, setting.jobs), ready)

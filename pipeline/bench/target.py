@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.choices import Choices, Chosen, Host, checksum
 from pipeline.config import Config
 from pipeline.detectors import model_folder
 from pipeline.detectors.choice import Machine, choose
@@ -16,13 +17,14 @@ from pipeline.types import Size
 @dataclass(frozen=True, slots=True)
 class Target:
     """`weights` on `backend` and `device`, with an input of `canvas` (width, height) whose longer
-    side is meant to be `size`."""
+    side is meant to be `size`; `bfloat16` tells of arithmetic, on OpenVINO."""
 
     backend: str
     device: str
     weights: Path
     size: int
     canvas: Size
+    bfloat16: bool = False
 
 
 def target(config: Config, camera: str, frame: Size) -> Target:
@@ -36,8 +38,24 @@ def target(config: Config, camera: str, frame: Size) -> Target:
     backend = settings.backend
     if backend == "auto":
         backend = choose(settings, model, Machine.here()).backend
-    size = config.cameras[camera].detect.size
-    return Target(backend, settings.device, model, size, Letterbox.fit(frame, size).canvas)
+    size, bfloat16 = config.cameras[camera].detect.size, False
+    chosen = _chosen(config, camera, model) if backend == "openvino" else None
+    if chosen is not None:
+        size, bfloat16 = chosen.size, chosen.arithmetic == "bfloat16"
+        model = model_folder() / chosen.file if chosen.file else model
+    canvas = Letterbox.fit(frame, size).canvas
+    return Target(backend, settings.device, model, size, canvas, bfloat16)
+
+
+def _chosen(config: Config, camera: str, model: Path) -> Chosen | None:
+    """What `vigil optimize` chose, as far as it is used."""
+    settings = config.detector
+    if not settings.optimized or settings.device not in ("auto", "cpu"):
+        return None
+    found = Choices.read(model_folder()).of(camera, config.cameras[camera])
+    if found is None or found.stale(config.cameras[camera], checksum(model), Host.here()):
+        return None
+    return found
 
 
 def weights(config: Config) -> Path:

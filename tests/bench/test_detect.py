@@ -109,6 +109,7 @@ def test_the_bare_model_runs_in_each_setting_that_is_asked_for(tmp_path: Path):
         "backend": "openvino",
         "device": "auto",
         "weights": str(packaged_weights()),
+        "bfloat16": False,
         "film": str(film),
         "size": 64,
         "home": str(tmp_path),
