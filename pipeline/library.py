@@ -19,6 +19,7 @@ from pipeline.amendment import Amendment, CameraBack, EventEnded
 from pipeline.bus.subscribe import stream_now, subscribe, subscribe_async
 from pipeline.config import Config
 from pipeline.configfile import read_config, validate
+from pipeline.detectors import prepare
 from pipeline.errors import BusError, VigilError
 from pipeline.following import Following
 from pipeline.health import CameraState, CameraStatus
@@ -103,14 +104,18 @@ class Pipeline:
         return pipeline
 
     def start(self) -> None:
-        """Start the workers and return once Redis answers; cameras open meanwhile.
+        """Start the workers and return once Redis answers; cameras open meanwhile. A detector's
+        model at an address is downloaded first, once.
 
         Raises:
+            ConfigError: a key of `detector` is wrong for this machine.
+            WeightsError: the detector's model cannot be had, or is not the one that was meant.
             StoreError: the data folder cannot be used, or is in use.
             WorkerError: a worker could not start.
         """
         if self._supervisor is not None:
             raise VigilError("The pipeline is running already.")
+        prepare(self.config.detector)
         self._lock.acquire()
         try:
             with Store.open(self.config.data) as store:

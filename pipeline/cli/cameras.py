@@ -167,12 +167,14 @@ def _probe_all(cameras: Mapping[str, str]) -> dict[str, CameraCheck]:
 
 
 def _check_models(settings: Config) -> bool:
-    """Say what is wrong with the detector's labels and the describer; True if something is."""
+    """Say what is wrong with the detector and its labels and the describer; True if something
+    is."""
     from pipeline.describers import validate
-    from pipeline.detectors import expected_labels, known_labels
+    from pipeline.detectors import expected_labels, known_labels, prepare
 
     problems = False
     try:
+        prepare(settings.detector)
         labels = expected_labels(settings.detector)
         if labels is not None:
             for key, camera in settings.cameras.items():

@@ -95,7 +95,7 @@ def _openvino(settings: DetectorSection, model: Path, models: Path) -> SharedDet
 
 
 def _onnx(settings: DetectorSection, model: Path, models: Path) -> SharedDetector:
-    require("onnxruntime", "onnx", '"vigil[onnx]"')
+    require("onnx")
     from pipeline.detectors.onnx import OnnxModel
     from pipeline.detectors.pool import PooledDetector
 
@@ -103,7 +103,7 @@ def _onnx(settings: DetectorSection, model: Path, models: Path) -> SharedDetecto
 
 
 def _ultralytics(settings: DetectorSection, model: Path, models: Path) -> SharedDetector:
-    require("ultralytics", "ultralytics", '"vigil[ultralytics]"')
+    require("ultralytics")
     from pipeline.detectors.pool import PooledDetector
     from pipeline.detectors.ultralytics import UltralyticsModel
 
@@ -116,6 +116,13 @@ LOADERS: Mapping[str, Loader] = {
     "onnx": _onnx,
     "ultralytics": _ultralytics,
 }
+
+PACKAGES: Mapping[str, str] = {
+    "openvino": "openvino",
+    "onnx": "onnxruntime",
+    "ultralytics": "ultralytics",
+}
+"""Backend -> what it cannot do without; the last two are extras of the same name."""
 
 
 def load_detector(settings: DetectorSection, models: Path | None = None) -> SharedDetector:
@@ -153,16 +160,15 @@ def prepare(settings: DetectorSection, models: Path | None = None) -> None:
     chosen = settings.backend
     if chosen == "auto":
         chosen = choose(settings, model, Machine.here()).backend
-    if chosen == "ultralytics":
-        require("ultralytics", "ultralytics", '"vigil[ultralytics]"')
+    require(chosen)
 
 
-def require(module: str, backend: str, packages: str) -> None:
-    """Raises: ConfigError: what a backend needs is not installed."""
-    if importlib.util.find_spec(module) is None:
+def require(backend: str) -> None:
+    """Raises: ConfigError: the package of a backend is not installed."""
+    if importlib.util.find_spec(PACKAGES[backend]) is None:
         raise ConfigError(
             f"detector.backend: {backend} is not installed; install it with "
-            f"pip install {packages}, or take another `backend`."
+            f'pip install "vigil[{backend}]", or take another `backend`.'
         )
 
 

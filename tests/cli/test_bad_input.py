@@ -93,6 +93,24 @@ def test_a_label_that_the_detector_does_not_know(vigil: Any, tmp_path: Path, fil
     assert "did you mean 'person'?" in done.stderr
 
 
+def test_a_detectors_model_that_is_not_there(vigil: Any, tmp_path: Path, film: Path) -> None:
+    config = _write(tmp_path, CAMERA % film + "detector: {model: models/best.onnx}\n")
+    for command, status in (("check", 1), ("run", 2)):
+        done = vigil(command, config)
+        assert done.returncode == status
+        assert f"detector.model: there is no file {tmp_path}/models/best.onnx" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_labels_of_another_model_are_not_compared_with_those_of_coco(
+    vigil: Any, tmp_path: Path, film: Path
+) -> None:
+    (tmp_path / "best.onnx").write_bytes(b"a model with labels of its own")
+    text = f"detector: {{model: best.onnx}}\ncameras: {{door: {{source: {film}, detect: {{labels: [forklift]}}, rules: {{x: {{type: zone, labels: [forklift]}}}}}}}}"
+    done = vigil("check", _write(tmp_path, text))
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_model_that_is_not_there(vigil: Any, tmp_path: Path, film: Path) -> None:
     done = vigil("demo", "--source", str(film), "--vlm", "./no/such/model")
     assert done.returncode == 2

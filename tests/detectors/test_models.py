@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from pipeline.detectors import (
     known_labels,
     load_detector,
     prepare,
-    require,
 )
 from pipeline.detectors.choice import Machine, choose
 from pipeline.detectors.models import find_model
@@ -199,9 +199,19 @@ def test_one_that_does_not_work_is_told_of_in_a_sentence(own, tmp_path, backend,
     assert said in str(caught.value)
 
 
-def test_a_backend_whose_package_is_missing_is_named_with_the_remedy():
-    with pytest.raises(ConfigError, match=r'pip install "vigil\[ultralytics\]"'):
-        require("no_such_module", "ultralytics", '"vigil[ultralytics]"')
+@pytest.mark.parametrize(
+    ("backend", "package"), [("ultralytics", "ultralytics"), ("onnx", "onnxruntime")]
+)
+def test_a_backend_whose_package_is_missing_is_named_with_the_remedy(
+    backend, package, monkeypatch, tmp_path
+):
+    there = importlib.util.find_spec
+    absent = lambda name: None if name == package else there(name)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", absent)
+    for use in (prepare, load_detector):
+        with pytest.raises(ConfigError, match=rf'pip install "vigil\[{backend}\]"') as caught:
+            use(settings(backend=backend), tmp_path)
+        assert str(caught.value).startswith("detector.backend: ")
 
 
 def test_labels_are_known_beforehand_of_the_packaged_model_alone():
