@@ -61,7 +61,10 @@ def ultralytics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def trained(ultralytics: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packaged weights as ultralytics' own .pt."""
-    onnx = pytest.importorskip("onnx")
+    try:
+        import onnx
+    except ImportError:
+        missing("the extra `onnx`")
     import torch
     from onnx import numpy_helper
 
