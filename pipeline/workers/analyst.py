@@ -72,6 +72,7 @@ class Analyst:
         self._analysis: Analysis | None = None
         self._last: Look | None = None
         self._under_way: deque[tuple[Arrived, Begun]] = deque()
+        self._dark = True
         self.counts: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self.latencies = Latencies()
@@ -97,10 +98,10 @@ class Analyst:
 
     @property
     def demand(self) -> Demand | None:
-        """What it wants of the detector, once that is known; None of a film, which waits for the
-        detector as long as it takes."""
+        """What it wants of the detector, once that is known; None of a camera that sends nothing,
+        and of a film, which waits for the detector as long as it takes."""
         cost_s = self._detector.cost_s
-        if self._analysis is None or cost_s is None or not self._live():
+        if self._analysis is None or cost_s is None or self._dark or not self._live():
             return None
         return Demand(self._analysis.attention.wanted_fps, cost_s)
 
@@ -120,7 +121,6 @@ class Analyst:
         analysis = self._analysis = Analysis(self._config, self._key, self._detector)
         if self._resume is not None:
             analysis.resume(self._resume.analysis, self._resume.age_s)
-        dark = True
         while True:
             if self._due(analysis):
                 self._finish(analysis)
@@ -132,13 +132,13 @@ class Analyst:
             except TimeoutError:
                 while self._under_way:
                     self._finish(analysis)
-                if not dark:
+                if not self._dark:
                     self._break_off(analysis, "discontinuity")
-                    dark = True
+                    self._dark = True
                 continue
             except SlotClosed:
                 break
-            dark = False
+            self._dark = False
             self._begin(analysis, arrived)
         while self._under_way:
             self._finish(analysis)
