@@ -52,7 +52,7 @@ def measure_cameras(
     camera beyond the first adds (`memory` off: not measured).
     The pictures that were received, looked at and dropped are counted from stand-still to
     stand-still; all else after a warm-up. `unaccounted` is how many pictures were neither looked at
-    nor counted as dropped. Of `repeat` runs the one of the median 95th percentile is told, and
+    nor counted as dropped, or are still in work where the machine is badly overloaded. Of `repeat` runs the one of the median 95th percentile is told, and
     `spread` has the others' figures.
 
     Raises:
