@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bench.busy_film import busy_film
+from pipeline.bench.machine import machine
+from pipeline.bench.tables import markdown
 from pipeline.bench.watching import Setup, watch
 from pipeline.simulate import Fault
 from pipeline.types import Size
@@ -47,13 +49,14 @@ def measure_cameras(
 
     Returns for each healthy camera the pictures that were sent and received, looks a second, in all
     and while somebody walked, latency from a picture's arrival to its detections, and drops by
-    cause; then all of them together, the processor time of all processes, in cores, with
-    what the rest of the machine did meanwhile, and the memory of the watch process, with what each
-    camera beyond the first adds (`memory` off: not measured).
+    cause; then all of them together, the processor time of all processes, in cores, with what the
+    rest of the machine did meanwhile, and the memory of the watch process, with what each camera
+    beyond the first adds (`memory` off: not measured).
+
     The pictures that were received, looked at and dropped are counted from stand-still to
     stand-still; all else after a warm-up. `unaccounted` is how many pictures were neither looked at
-    nor counted as dropped. Of `repeat` runs the one of the median 95th percentile is told, and
-    `spread` has the others' figures.
+    nor counted as dropped, or are still in work where the machine is badly overloaded. Of `repeat`
+    runs the one of the median 95th percentile is told, and `spread` has the figures of all.
 
     Raises:
         VigilError: the cameras do not come up.
@@ -83,7 +86,7 @@ def measure_cameras(
     }
     runs = [_run(setup, memory=memory) for _ in range(repeat)]
     told = sorted(runs, key=lambda run: _size(run["latency_ms"]["p95"]))[(repeat - 1) // 2]
-    return settings | told | {"repeat": repeat, "spread": _spread(runs)}
+    return settings | told | {"repeat": repeat, "spread": _spread(runs), "machine": machine()}
 
 
 def _size(figure: float | None) -> float:
@@ -110,32 +113,37 @@ def _spread(runs: list[dict[str, Any]]) -> dict[str, Any]:
     spread = {}
     for name, figure in _SPREADS.items():
         each = [figure(run) for run in runs]
-        spread[name] = {"each": each, "median": sorted(each, key=_size)[(len(each) - 1) // 2]}
+        least_first = sorted(each, key=_size)
+        spread[name] = {
+            "each": each,
+            "median": least_first[(len(each) - 1) // 2],
+            "min": least_first[0],
+            "max": least_first[-1],
+        }
     return spread
 
 
 def table(measured: Mapping[str, Any]) -> str:
     """The cameras as a table in Markdown, and a line on what they take."""
     heads = ("camera", "received", "looks/s", "active", "p50", "p95", "max", "dropped")
-    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    rows = []
     for name, row in [*measured["healthy"].items(), ("all", measured)]:
         latency = row["latency_ms"]
-        dropped = ", ".join(f"{count} {cause}" for cause, count in row["dropped"].items())
         cells = (
             name,
             f"{row['received']} of {row['sent']}",
             _figure(row["looks_per_s"]),
             _figure(row["looks_per_s_active"]),
             *(_figure(latency[key], " ms") for key in ("p50", "p95", "max")),
-            dropped,
+            ", ".join(f"{count} {cause}" for cause, count in row["dropped"].items()),
         )
-        lines.append("| " + " | ".join(cells) + " |")
+        rows.append(cells)
     of = ", ".join(f"{name} {cores:.2f}" for name, cores in measured["cores_of"].items())
     taken = f"{measured['cores']:.2f} cores ({of}; elsewhere {measured['cores_elsewhere']:.2f})"
     taken += f"; {_figure(measured['memory_mb'])} MB"
     if measured["memory_per_extra_camera_mb"] is not None:
         taken += f", {_figure(measured['memory_per_extra_camera_mb'])} MB for each further camera"
-    return "\n".join([*lines, "", taken + "."]) + "\n"
+    return f"{markdown(heads, rows)}\n{taken}.\n"
 
 
 def _figure(value: float | None, unit: str = "") -> str:

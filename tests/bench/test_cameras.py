@@ -137,7 +137,12 @@ def test_of_several_runs_the_middle_one_is_told_and_what_the_others_came_to(
     assert measured["latency_ms"]["p95"] == 300
     assert measured["memory_of_one_camera_mb"] == 60
     assert measured["memory_per_extra_camera_mb"] == 20
-    assert measured["spread"]["p95_ms"] == {"each": [300, None, 200], "median": 300}
+    assert measured["spread"]["p95_ms"] == {
+        "each": [300, None, 200],
+        "median": 300,
+        "min": 200,
+        "max": None,
+    }
     assert measured["spread"]["memory_per_extra_camera_mb"]["each"] == [20, 30, 10]
 
 
