@@ -22,6 +22,8 @@ FRUITLESS_S = 2.0
 and again, ..."""
 FRUITLESS_FPS = 1.0
 """...but so often at least."""
+PACE = 0.3
+"""The share of the newest gap between frames in what a camera's frames come at."""
 EARLY = 0.1
 """A frame that comes this share of a period early is still the one that is due."""
 
@@ -59,6 +61,7 @@ class Attention:
 
     def __init__(self, *, fps: float, full_look_s: float) -> None:
         self._fps, self._full_look_s = fps, full_look_s
+        self._gap_s = 1.0 / fps
         self.allowed_fps: float | None = None
         """The most looks a second that this camera may have; None for any number."""
         self._now = self._moved_at = self._detected_at = self._paid_at = float("-inf")
@@ -75,6 +78,9 @@ class Attention:
         `motion` is what moved since the frame before; None where nobody looks for it, and each
         frame is detected on. `fresh` frames do not go on from those before.
         """
+        if not fresh:
+            gap_s = min(at - self._now, self._full_look_s)
+            self._gap_s += PACE * (gap_s - self._gap_s)
         self._now, self._gated = at, motion is not None
         if fresh:
             self._moved_at = self._detected_at = self._paid_at = float("-inf")
@@ -134,6 +140,11 @@ class Attention:
                 return min(1.0 / min(STILL_LOOK_S, self._full_look_s), self._fps)
             case _:
                 return self._busy_fps
+
+    @property
+    def demanded_fps(self) -> float:
+        """Looks a second that it can use: no more than there are frames."""
+        return min(self.wanted_fps, 1.0 / max(self._gap_s, 1e-3))
 
     @property
     def _busy_fps(self) -> float:

@@ -152,6 +152,14 @@ def test_what_stands_still_is_held_on_to_while_other_cameras_have_their_turn() -
     assert Choice.PASS not in {choice for _, choice in camera.choices}
 
 
+def test_a_camera_demands_no_more_looks_than_it_has_frames() -> None:
+    camera = Camera()
+    for number in range(20):
+        camera.attention.choose(float(number), MOVES, fresh=number == 0)
+    assert camera.attention.wanted_fps == FPS
+    assert camera.attention.demanded_fps == pytest.approx(1, rel=0.01)
+
+
 def test_looks_that_failed_are_made_up_for() -> None:
     camera = Camera()
     for number in range(15):

@@ -98,7 +98,7 @@ class Analyst:
         cost_s = self._detector.cost_s
         if self._analysis is None or cost_s is None or self._dark or not self._live():
             return None
-        return Demand(self._analysis.attention.wanted_fps, cost_s)
+        return Demand(self._analysis.attention.demanded_fps, cost_s)
 
     @property
     def allowed_fps(self) -> float | None:
