@@ -22,6 +22,8 @@ FRUITLESS_S = 2.0
 and again, ..."""
 FRUITLESS_FPS = 1.0
 """...but so often at least."""
+PACE = 0.3
+"""The share of the newest gap between frames in what a camera's frames come at."""
 EARLY = 0.1
 """A frame that comes this share of a period early is still the one that is due."""
 
@@ -59,9 +61,10 @@ class Attention:
 
     def __init__(self, *, fps: float, full_look_s: float) -> None:
         self._fps, self._full_look_s = fps, full_look_s
+        self._gap_s = 1.0 / fps
         self.allowed_fps: float | None = None
         """The most looks a second that this camera may have; None for any number."""
-        self._now = self._moved_at = self._detected_at = float("-inf")
+        self._now = self._moved_at = self._detected_at = self._paid_at = float("-inf")
         self._unsettled = SETTLING_LOOKS
         self._gated = False
         self._fruitless_since: float | None = None
@@ -75,21 +78,29 @@ class Attention:
         `motion` is what moved since the frame before; None where nobody looks for it, and each
         frame is detected on. `fresh` frames do not go on from those before.
         """
+        if not fresh:
+            gap_s = min(at - self._now, self._full_look_s)
+            self._gap_s += PACE * (gap_s - self._gap_s)
         self._now, self._gated = at, motion is not None
         if fresh:
-            self._moved_at = self._detected_at = float("-inf")
+            self._moved_at = self._detected_at = self._paid_at = float("-inf")
             self._fruitless_since, self._seen, self._moves = None, (), False
         if fresh or motion is None or motion.any:
             self._moved_at, self._unsettled = at, SETTLING_LOOKS
         self._idle_since = (self._idle_since or at) if self.activity is Activity.IDLE else None
         if not self._due(at):
             return Choice.HOLD
-        if self.allowed_fps is not None and self._too_soon(at, self.allowed_fps):
-            return Choice.PASS
+        if not self._pay(at):
+            # Else what stands there would be lost for want of looks, and found anew with each.
+            return Choice.HOLD if self.activity is Activity.STILL else Choice.PASS
         self._detected_at = at
         if not self._moving(at):
             self._unsettled = max(self._unsettled - 1, 0)
         return Choice.DETECT
+
+    def failed(self) -> None:
+        """A frame that was to be detected on was not: another one takes its place."""
+        self._unsettled = min(self._unsettled + 1, SETTLING_LOOKS)
 
     def saw(self, at: float, tracks: Sequence[Track], detections: int) -> None:
         """What a frame that was detected on came to: the tracks that are seen in it, and how many
@@ -131,10 +142,16 @@ class Attention:
                 return self._busy_fps
 
     @property
+    def demanded_fps(self) -> float:
+        """Looks a second that it can use: no more than there are frames."""
+        return min(self.wanted_fps, 1.0 / max(self._gap_s, 1e-3))
+
+    @property
     def _busy_fps(self) -> float:
-        if self._fruitless_since is None:
+        since = self._fruitless_since  # which the thread that looks may unset at any time
+        if since is None:
             return self._fps
-        halvings = int((self._now - self._fruitless_since) / FRUITLESS_S)
+        halvings = int((self._now - since) / FRUITLESS_S)
         return max(self._fps * 0.5 ** min(halvings, 10), min(FRUITLESS_FPS, self._fps))
 
     def _moving(self, at: float) -> bool:
@@ -144,6 +161,23 @@ class Attention:
         fps = self.wanted_fps
         # Each frame that comes is due at the full rate: the camera's pace was kept before.
         return fps >= self._fps or not self._too_soon(at, fps)
+
+    def _pay(self, at: float) -> bool:
+        """Whether the allowance has a look at this time, which is then used.
+
+        What a frame came late is credited to the next, up to one period: of frames that come five
+        times a second 4.4 may be looked at, not every second one.
+        """
+        allowed = self.allowed_fps  # which another thread sets
+        if allowed is None:
+            self._paid_at = at
+            return True
+        period = 1.0 / allowed
+        passed = at - self._paid_at
+        if passed < (1.0 - EARLY) * period:
+            return False
+        self._paid_at = at if passed >= 2.0 * period else self._paid_at + period
+        return True
 
     def _too_soon(self, at: float, fps: float) -> bool:
         return at - self._detected_at < (1.0 - EARLY) / fps

@@ -136,6 +136,40 @@ def test_what_is_over_its_allowance_is_passed_over_and_a_quiet_camera_is_not_con
     assert Choice.PASS not in {choice for _, choice in camera.choices}
 
 
+@pytest.mark.parametrize("allowed", [4.9, 4.4, 3.7, 3.0, 2.0, 0.7])
+def test_all_that_is_allowed_is_used_whatever_the_frames_come_at(allowed: float) -> None:
+    camera = Camera()
+    camera.attention.allowed_fps = allowed
+    assert len(camera.watch(100, MOVES, [moving()])) == pytest.approx(100 * allowed, rel=0.02)
+
+
+def test_what_stands_still_is_held_on_to_while_other_cameras_have_their_turn() -> None:
+    camera = Camera()
+    camera.watch(20, QUIET, [still()])
+    camera.attention.allowed_fps = 0.1
+    camera.choices.clear()
+    assert len(camera.watch(60, QUIET, [still()])) == pytest.approx(6, abs=1)
+    assert Choice.PASS not in {choice for _, choice in camera.choices}
+
+
+def test_a_camera_demands_no_more_looks_than_it_has_frames() -> None:
+    camera = Camera()
+    for number in range(20):
+        camera.attention.choose(float(number), MOVES, fresh=number == 0)
+    assert camera.attention.wanted_fps == FPS
+    assert camera.attention.demanded_fps == pytest.approx(1, rel=0.01)
+
+
+def test_looks_that_failed_are_made_up_for() -> None:
+    camera = Camera()
+    for number in range(15):
+        motion = QUIET if number else MOVES
+        if camera.attention.choose(camera.at, motion, fresh=number == 0) is Choice.DETECT:
+            camera.attention.failed()
+        camera.at = round(camera.at + 1 / FPS, 6)
+    assert camera.watch(0.4) == [3.0, 3.2]
+
+
 def test_how_long_a_camera_has_been_idle_begins_anew_with_motion() -> None:
     camera = Camera()
     camera.watch(20)

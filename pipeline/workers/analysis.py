@@ -145,7 +145,11 @@ class Analysis:
         self._begun = True
         spent: dict[str, float] = {"gate": begun.gate_s}
         with _timed(spent, "detect"):
-            found = None if begun.future is None else _answer(begun.future)
+            try:
+                found = None if begun.future is None else _answer(begun.future)
+            except DetectorError:
+                self.attention.failed()
+                raise
         actions: list[Action] = []
         if self._broken_off or self._size not in (None, frame.size):
             actions += self.interrupt("discontinuity")

@@ -92,18 +92,13 @@ class Analyst:
         return None if self._analysis is None else self._analysis.attention.activity.value
 
     @property
-    def idle_s(self) -> float:
-        """For how long nothing has happened at all."""
-        return 0.0 if self._analysis is None else self._analysis.idle_s
-
-    @property
     def demand(self) -> Demand | None:
         """What it wants of the detector, once that is known; None of a camera that sends nothing,
         and of a film, which waits for the detector as long as it takes."""
         cost_s = self._detector.cost_s
         if self._analysis is None or cost_s is None or self._dark or not self._live():
             return None
-        return Demand(self._analysis.attention.wanted_fps, cost_s)
+        return Demand(self._analysis.attention.demanded_fps, cost_s)
 
     @property
     def allowed_fps(self) -> float | None:
@@ -111,9 +106,10 @@ class Analyst:
         return None if self._analysis is None else self._analysis.attention.allowed_fps
 
     def allow(self, fps: float | None) -> None:
-        """It may have so many looks a second from now on; None for any number."""
+        """It may have so many looks a second from now on; None for any number. A film has any
+        number: nothing of it is passed over."""
         if self._analysis is not None:
-            self._analysis.attention.allowed_fps = fps
+            self._analysis.attention.allowed_fps = fps if self._live() else None
 
     def run(self) -> None:
         """Until the slot is closed and all that was in it is reported."""

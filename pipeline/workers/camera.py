@@ -203,6 +203,7 @@ class CameraWatch:
                 elif not self._slot.put(
                     Arrived(frame, arrived), replaceable=policy is Policy.NEWEST
                 ):
+                    self._dropped["closed"] += 1
                     break
         finally:
             self._slot.close()
