@@ -87,7 +87,10 @@ class Attention:
             self._fruitless_since, self._seen, self._moves = None, (), False
         if fresh or motion is None or motion.any:
             self._moved_at, self._unsettled = at, SETTLING_LOOKS
-        self._idle_since = (self._idle_since or at) if self.activity is Activity.IDLE else None
+        if self.activity is not Activity.IDLE:
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = at
         if not self._due(at):
             return Choice.HOLD
         if not self._pay(at):

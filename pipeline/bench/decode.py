@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import av
 import numpy as np
 
 from pipeline.bench.spread import ratios, spread
+from pipeline.bench.tables import markdown, of_spread
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.detectors import load_detector
 from pipeline.protocols import Detector
+from pipeline.simulate.encoding import write_film
+from pipeline.simulate.rtp import CLOCK_HZ
 from pipeline.sources import FrozenPictures, open_source
 from pipeline.types import Detection, Frame, Size
 from pipeline.workers.analysis import Analysis
@@ -96,36 +100,32 @@ def measure_decode(film: Path | None, *, repeat: int) -> dict[str, Any]:
 
 def table(measured: Mapping[str, Any]) -> str:
     """What was measured, as a Markdown table."""
-    lines = ["| | processor time a picture | to decoding alone |", "| --- | --- | --- |"]
-    for name, way in measured["ways"].items():
-        ratio = way["ratio_to_decoding"]
-        lines.append(
-            f"| {name.replace('_', ' ')} | {way['ms']['median']:.2f} ms "
-            f"| {ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f}) |"
-        )
-    return "\n".join(lines)
+    rows = [
+        (name.replace("_", " "), of_spread(way["ms"], "ms"), of_spread(way["ratio_to_decoding"]))
+        for name, way in measured["ways"].items()
+    ]
+    return markdown(("", "processor time a picture", "to decoding alone"), rows)
 
 
 def make_quiet_film(path: Path, size: Size, rate: int, seconds: float) -> None:
     """A room in which nothing happens, as a camera sends it: H.264 of about 3 Mbit/s at 1080p, a
     keyframe each 2 s, the noise of a sensor in every picture."""
+    bits = BIT_RATE * size[0] * size[1] // (FULL_HD[0] * FULL_HD[1])
+    options = {"preset": "veryfast", "bf": "0", "b": str(bits)}
+    write_film(_quiet(size, rate, seconds), path, Fraction(rate), options=options, keyframe_s=2.0)
+
+
+def _quiet(size: Size, rate: int, seconds: float) -> Iterator[tuple[av.VideoFrame, int]]:
     width, height = size
     random = np.random.default_rng(1)
     coarse = random.uniform(40.0, 200.0, (height // 24 + 1, width // 24 + 1))
     room = np.kron(coarse, np.ones((24, 24)))[:height, :width]
     noise = random.normal(0.0, NOISE, (2 * height, 2 * width)).astype(np.float32)
-    with av.open(str(path), "w") as output:
-        options = {"preset": "veryfast", "bf": "0"}
-        stream = output.add_stream("libx264", rate=rate, options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.gop_size = 2 * rate
-        stream.bit_rate = BIT_RATE * width * height // (FULL_HD[0] * FULL_HD[1])
-        picture = np.full((height * 3 // 2, width), 128, np.uint8)
-        for _ in range(round(seconds * rate)):
-            down, across = random.integers(0, height), random.integers(0, width)
-            picture[:height] = room + noise[down : down + height, across : across + width]
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")))
-        output.mux(stream.encode(None))
+    picture = np.full((height * 3 // 2, width), 128, np.uint8)
+    for index in range(round(seconds * rate)):
+        down, across = random.integers(0, height), random.integers(0, width)
+        picture[:height] = room + noise[down : down + height, across : across + width]
+        yield av.VideoFrame.from_ndarray(picture, format="yuv420p"), index * CLOCK_HZ // rate
 
 
 def _config(film: Path) -> Config:

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.bench.detecting import detected
+from pipeline.bench.tables import markdown
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.detectors import SharedDetector, load_detector
@@ -131,32 +133,27 @@ def table(measured: dict[str, Any]) -> str:
     head = ["film", "seconds of tracks"]
     for key in keys:
         head += [f"lost at {key}", f"detected on at {key}"]
-    lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
+    rows = []
     for row in [*measured["films"], {"film": "all", **measured["all"]}]:
         cells = [f"`{row['film']}`" if row["film"] != "all" else "all", f"{row['track_s']:.1f}"]
         for key in keys:
             gated = row["gated"][key]
             cells += [f"{gated['lost']:.2%}", f"{gated['detected']:.0%}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return markdown(head, rows)
 
 
 def watch_all(film: Path, config: Config, shared: SharedDetector) -> Watched:
     """Read a film, and detect on each picture that is due."""
     camera = config.cameras[CAMERA]
     detector = shared.for_camera(CAMERA, camera)
-    frames: list[Frame] = []
-    found: list[list[Detection]] = []
-    waiting: deque[Future[list[Detection]]] = deque()
+    watched = Watched(f"{film.parent.name}/{film.name}", [], [])
     pace = Pacer(camera.detect.fps)
     with closing(open_source(CAMERA, str(film))) as source:
-        for frame in filter(pace.due, source.frames()):
-            waiting.append(detector.submit(frame))
-            frames.append(_small(frame, len(frames)))
-            if len(waiting) > detector.depth:
-                found.append(waiting.popleft().result())
-    found += [future.result() for future in waiting]
-    return Watched(f"{film.parent.name}/{film.name}", frames, found)
+        for frame, found in detected(detector, filter(pace.due, source.frames())):
+            watched.frames.append(_small(frame, len(watched.frames)))
+            watched.found.append(found)
+    return watched
 
 
 def track_all(watched: Watched, config: Config) -> list[Boxes]:

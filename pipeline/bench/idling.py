@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import av
 from av.video.frame import PictureType
 
+from pipeline.bench.detecting import detected
+from pipeline.bench.spread import ratios
 from pipeline.configfile import validate
 from pipeline.detectors import load_detector
 from pipeline.errors import SourceUnreadable
@@ -83,18 +83,11 @@ def _detected(film: Path) -> tuple[float, Looks]:
         {"cameras": {CAMERA: {"source": str(film)}}}, where="bench", folder=Path.cwd()
     )
     shared = load_detector(config.detector)
-    asked: deque[Future[list[Detection]]] = deque()
-    looks: list[list[Detection]] = []
     with closing(shared), closing(open_source(CAMERA, str(film))) as source:
         if source.rate is None:
             raise SourceUnreadable(f"{film.name} does not say how many pictures a second it has.")
         detector = shared.for_camera(CAMERA, config.cameras[CAMERA])
-        for frame in source.frames():
-            asked.append(detector.submit(frame))
-            if len(asked) > 2 * shared.streams:
-                looks.append(asked.popleft().result())
-        looks += [future.result() for future in asked]
-        return source.rate, looks
+        return source.rate, [found for _, found in detected(detector, source.frames())]
 
 
 def _pictures(film: Path, first: int = 0) -> Iterator[VideoFrame]:
@@ -134,16 +127,12 @@ def _decoding(film: Path, work: Path, repeat: int) -> dict[str, Any]:
     for _ in range(repeat):
         for which, values in spent.items():
             values.append(_decode(path, idle=which == "keyframes"))
-    ratios = [few / every for every, few in zip(spent["all"], spent["keyframes"], strict=True)]
     return {
         "size": list(DECODED_SIZE),
         "rate": DECODED_RATE,
         "group_s": DECODED_GROUP_S,
         "ms_per_s": {which: round(median(values), 1) for which, values in spent.items()},
-        "ratio": {
-            "median": round(median(ratios), 3),
-            "each": [round(ratio, 3) for ratio in ratios],
-        },
+        "ratio": ratios(spent["keyframes"], spent["all"]),
     }
 
 

@@ -143,7 +143,7 @@ def _wait_until_live(pipeline: Pipeline, names: Sequence[str]) -> None:
         status = pipeline.status().cameras
         if all(status[name].state is CameraState.LIVE for name in names):
             return
-        time.sleep(0.2)
+        time.sleep(POLL_S)
     raise VigilError("The simulated cameras do not come up; is the machine overloaded?")
 
 

@@ -17,6 +17,7 @@ import cv2
 import handmade
 import numpy as np
 import pytest
+from refusing import REFUSE_NETWORK
 from running import environment, missing
 
 import pipeline
@@ -321,15 +322,7 @@ def test_naming_detectors_loads_none_of_them():
     assert run.stdout.strip() == "set()"
 
 
-REPORTS = """
-import os, sys
-
-def refuse(event, arguments):
-    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
-        os.write(1, f"{event} {arguments}".encode())  # it may be a forked child that reports
-        raise ConnectionError(event)
-
-sys.addaudithook(refuse)
+REPORTS = f"""{REFUSE_NETWORK}
 from pipeline.config import DetectorSection
 from pipeline.detectors import load_detector
 load_detector(DetectorSection()).close()

@@ -11,6 +11,7 @@ import cv2
 import handmade
 import numpy as np
 import pytest
+from refusing import REFUSE_NETWORK
 from small_disk import fill, small_disk
 from tiny_detector import save_detector
 
@@ -165,16 +166,8 @@ def test_without_nncf_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch
         require_nncf()
 
 
-REPORTS = """
-import os, sys
+REPORTS = f"""{REFUSE_NETWORK}
 from pathlib import Path
-
-def refuse(event, arguments):
-    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
-        os.write(1, f"{event} {arguments}".encode())  # it may be a forked child that reports
-        raise ConnectionError(event)
-
-sys.addaudithook(refuse)
 sys.path.append(sys.argv[1])
 import handmade, tiny_detector
 from pipeline.detectors.quantize import quantize
