@@ -7,22 +7,24 @@ choice is not used, and `Chosen.stale` says which.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from pipeline.config import Camera
 from pipeline.errors import StoreError
 from pipeline.event import Wire
 
 FILE = "choices.json"
+LOCK = ".choices.lock"
 INT8 = "int8-"
 """How the names of models with 8-bit integers begin, in the folder of models."""
 
@@ -90,8 +92,8 @@ class Chosen(Wire):
     host: Host
     model: str
     arithmetic: Arithmetic
-    file: str | None
-    size: int
+    file: Annotated[str, Field(pattern=rf"^{INT8}[0-9A-Za-z-]+\.xml$")] | None
+    size: Annotated[int, Field(ge=32, le=1920, multiple_of=32)]
     figures: Figures
     made: AwareDatetime
 
@@ -191,6 +193,29 @@ class Choices(Wire):
             if path.stem not in needed:
                 with suppress(OSError):
                     path.unlink()
+
+
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Nobody else changes a folder's choices or its INT8 models meanwhile: another `vigil optimize`
+    would write what it read before, and remove a model that is not chosen yet.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"What was chosen cannot be kept in {folder} ({error.strerror}); free some space "
+            "there or make it writable."
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def checksum(model: Path) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -138,6 +139,16 @@ class DetectorSection(Section):
     def _checksum_whole(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch("[0-9a-fA-F]{64}", value):
             raise ValueError("write the 64 digits that `sha256sum` prints for the file")
+        return value
+
+    @field_validator("model")
+    @classmethod
+    def _address_whole(cls, value: str) -> str:
+        if value.startswith(("http://", "https://")):
+            try:
+                urlsplit(value)
+            except ValueError:
+                raise ValueError("write an address such as https://host/model.onnx") from None
         return value
 
     @model_validator(mode="after")

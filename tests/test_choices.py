@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from handmade_choices import HOST, MADE, MODEL, camera, chosen
 from small_disk import fill, small_disk
 
-from pipeline.choices import FILE, Asked, Choices, Host, checksum
+from pipeline.choices import FILE, Asked, Choices, Host, changing, checksum
 from pipeline.errors import StoreError
 
 
@@ -25,6 +26,13 @@ def test_where_nothing_was_kept_there_is_nothing(tmp_path: Path):
 @pytest.mark.parametrize("content", ["", "{", '{"format": 2}', '{"choices": [{}]}'])
 def test_a_file_that_cannot_be_read_is_as_none(tmp_path: Path, content: str):
     (tmp_path / FILE).write_text(content)
+    assert Choices.read(tmp_path) == Choices()
+
+
+@pytest.mark.parametrize("change", [{"file": "../../m.xml"}, {"file": "a.xml"}, {"size": 0}])
+def test_a_choice_that_is_none_of_ours_is_as_none(tmp_path: Path, change: dict[str, object]):
+    """A file elsewhere, or an input with which each look would fail."""
+    (tmp_path / FILE).write_text(Choices(choices=(chosen(**change),)).model_dump_json())
     assert Choices.read(tmp_path) == Choices()
 
 
@@ -80,6 +88,23 @@ def test_models_that_no_choice_needs_any_more_are_removed_and_no_others(tmp_path
     Choices().having([chosen()]).write(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"int8-a-b.xml", "int8-a-b.bin", "mine.onnx", FILE}
+
+
+def test_two_that_change_choices_at_once_wait_for_each_other(tmp_path: Path):
+    """Or one would remove the model that the other has just put there."""
+    order: list[str] = []
+
+    def second() -> None:
+        with changing(tmp_path):
+            order.append("second")
+
+    other = threading.Thread(target=second)
+    with changing(tmp_path):
+        other.start()
+        other.join(0.2)
+        order.append("first")
+    other.join(5)
+    assert order == ["first", "second"]
 
 
 def test_a_full_disk_is_told_and_what_was_kept_stays(tmp_path: Path):

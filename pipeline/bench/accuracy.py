@@ -85,7 +85,10 @@ def measure_accuracy(
     """
     dataset = read_dataset(place, split)
     size = config.cameras[CAMERA].detect.size
-    with closing(load_detector(config.detector)) as shared:
+    # What was chosen for a camera is no concern of a dataset, and does not give each box once for
+    # each class that it may be.
+    settings = config.detector.model_copy(update={"optimized": False})
+    with closing(load_detector(settings)) as shared:
         plainly = _view(shared, config, dataset, size, every_label=False)
         # The canvas is a picture that fills an input of its own size: nothing is scaled again.
         with_border = _view(shared, config, dataset, size + STRIDE, every_label=True)

@@ -76,6 +76,11 @@ def at_most(count: int, of: int) -> float:
     return min((middle + half) / (1 + square / of), 1.0)
 
 
+def at_least(count: int, of: int) -> float:
+    """The other end: what is surely lost; 0 of nothing."""
+    return 1 - at_most(of - count, of) if of else 0.0
+
+
 def enough(loss: float) -> int:
     """So many detections must have been compared to know that no more than this share is lost,
     even where none was."""

@@ -20,13 +20,13 @@ from pipeline.bench.machine import cores
 from pipeline.bench.rival import MISSING, prepare
 from pipeline.detectors.letterbox import Letterbox
 from pipeline.sources import open_source
-from pipeline.types import Image
+from pipeline.types import Image, Size
 
 PICTURES = 8
 """Different ones, so that none stays in a processor's cache."""
 CUDA = "CUDAExecutionProvider"
 JOBS = (1, 2, 3, 4)
-"""Pictures that wait or are worked on at once."""
+"""Pictures that wait or are worked on at once; more where a model works on more at once."""
 
 Run = Callable[[int], None]
 """Has so many pictures looked at, and waits until that is done."""
@@ -53,7 +53,7 @@ class Bare:
             raise Absent(f"The backend {job['backend']} is not measured without a pipeline.")
         only = None if job["settings"] is None else [Setting(**one) for one in job["settings"]]
         prepare(Path(job["home"]))
-        pictures = _pictures(job["film"], job["size"])
+        pictures = _pictures(job["film"], tuple(job["canvas"]))
         if job["backend"] == "openvino":
             make = partial(make, precision="bf16" if job["bfloat16"] else "f32")
         self._runs = dict(make(Path(job["weights"]), job["device"], pictures, only))
@@ -67,12 +67,12 @@ class Bare:
         return asked["frames"], {}
 
 
-def _pictures(film: str, size: int) -> list[Image]:
-    """The film's first pictures as the pipeline lays them out: (height, width, 3), blue green
-    red."""
+def _pictures(film: str, canvas: Size) -> list[Image]:
+    """The film's first pictures in the size that the pipeline gives them: (height, width, 3), blue
+    green red."""
     with closing(open_source("film", film)) as source:
         frames = islice(source.frames(), PICTURES)
-        return [Letterbox.fit(frame.size, size).apply(frame.image()) for frame in frames]
+        return [Letterbox.centre(frame.size, canvas).apply(frame.image()) for frame in frames]
 
 
 def _planar(picture: Image) -> NDArray[np.float32]:
@@ -97,8 +97,7 @@ def _openvino(
     core = ov.Core()
     on = "CPU" if device == "auto" else device.upper()
     for hint, properties in hints.items():
-        settings = _wanted(hint, JOBS, only)
-        if not settings:
+        if only is not None and not any(one.hint == hint for one in only):
             continue
         model = core.read_model(weights)
         whole = model.input().element_type == ov.Type.u8
@@ -106,7 +105,9 @@ def _openvino(
         model.reshape(list(ready[0].shape))
         precise = {**properties, "INFERENCE_PRECISION_HINT": precision}
         compiled = core.compile_model(model, on, precise)
-        for setting in settings:
+        streams = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        jobs = sorted({*JOBS, streams, streams + 1, 2 * streams})
+        for setting in _wanted(hint, jobs, only):
             yield setting, _queued(ov.AsyncInferQueue(compiled, setting.jobs), ready)
 
 

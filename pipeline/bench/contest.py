@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from pipeline.bench.agreement import MARGIN, Agreement, at_most, enough
+from pipeline.bench.agreement import MARGIN, Agreement, at_least, at_most, enough
 from pipeline.choices import NAMES, Arithmetic
 from pipeline.config import Camera
 from pipeline.detectors.pool import Answer, Asked, PooledDetector
@@ -201,6 +201,14 @@ def _refusal(entry: Entry, loss: float) -> str | None:
             return (
                 f"{count} of {counted.reference} {what}, so it may be {worst:.1%} of all, more "
                 f"than {loss:.1%}"
+            )
+    for label, found in entry.labels.items():
+        # A rare one may be lost whole within the loss of all.
+        surely = at_least(found.lost, found.reference)
+        if label and surely > loss:
+            return (
+                f"{found.lost} of {found.reference} lost of {label}, so it is at least "
+                f"{surely:.1%} of these, more than {loss:.1%}"
             )
     if speed.speedup - speed.spread <= 1 or speed.rate <= 1:
         return f"not faster by more than the spread ({speed.speedup:.2f} ± {speed.spread:.2f})"

@@ -19,6 +19,7 @@ from pipeline.bench.spread import ratios, spread
 from pipeline.bench.target import Target, target, weights
 from pipeline.config import Config
 from pipeline.configfile import validate
+from pipeline.detectors.choice import Machine
 from pipeline.errors import FilmError
 from pipeline.sources import open_source
 from pipeline.types import Size
@@ -39,7 +40,7 @@ BEST = 2
 SURVEY = 3
 """Turns of that first look..."""
 SURVEY_FRAMES = 16
-"""...and the frames of each."""
+"""...and the frames of each; more where more are under way."""
 STAGES = ("decode", "convert", "detect", "track", "rules")
 """`detect` is what is in none of the others: the model, what is done before and after it, and the
 passing on between threads."""
@@ -195,7 +196,8 @@ def _survey(job: Mapping[str, Any]) -> list[tuple[dict[str, Any], float]]:
             rates: list[list[float]] = [[] for _ in settings]
             for _ in range(SURVEY):
                 for setting, found in zip(settings, rates, strict=True):
-                    turn = bare.turn({"setting": setting, "frames": SURVEY_FRAMES})
+                    frames = max(SURVEY_FRAMES, 4 * setting["jobs"])
+                    turn = bare.turn({"setting": setting, "frames": frames})
                     found.append(turn.frames / turn.seconds)
     except Absent:
         return []
@@ -217,7 +219,7 @@ def _jobs(
             "weights": str(runs.weights),
             "bfloat16": runs.bfloat16,
             "film": str(film.path),
-            "size": runs.size,
+            "canvas": runs.canvas,
             "home": home,
             "settings": [],
             "warm_up": 2,
@@ -228,10 +230,22 @@ def _jobs(
             "size": settings.detect.size,
             "confidence": settings.detect.confidence,
             "labels": list(settings.labels()),
+            "device": _device_of_rival(runs),
             "home": home,
             "warm_up": WARM_UP,
         },
     }
+
+
+def _device_of_rival(runs: Target) -> str:
+    """What the pipeline runs on, in ultralytics' words; nothing where it chooses as it does there.
+    OpenVINO's graphics cards and NPUs are none that torch has."""
+    if runs.backend == "openvino" or runs.device == "cpu":
+        return "cpu"
+    if runs.device == "auto" and runs.backend == "onnx":
+        here = Machine.here()
+        return "cuda:0" if here.nvidia and here.onnx_cuda else "cpu"
+    return {"auto": "", "cuda": "cuda:0"}.get(runs.device, runs.device)
 
 
 def every_frame(config: Config, key: str, film: Film) -> Config:

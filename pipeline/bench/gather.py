@@ -53,6 +53,8 @@ AHEAD = 4
 
 Look = Callable[[Frame], Future[list[Detection]]]
 Progress = Callable[[str], None]
+Room = Callable[[Frame], int]
+"""How many pictures of a frame's size may be kept."""
 
 
 class _Taken(NamedTuple):
@@ -92,7 +94,7 @@ def gather(
         progress(f"Camera {key}: taking pictures of {camera.shown()}, a minute at most...")
         read = _film if is_film(camera.address()) else _live
         try:
-            few.take(read(config, key, few.most - before))
+            few.take(read(config, key, few.most - before, few.most_of))
         except SourceError:
             if not before:
                 raise
@@ -120,13 +122,17 @@ class _Few:
         enough = taken >= self._wanted and self._found >= self._detections
         return not enough and taken < self.most
 
+    def most_of(self, frame: Frame) -> int:
+        """So many pictures of this size may be kept."""
+        width, height = frame.size
+        # Most decoders give a brightness for each pixel, and colours for each fourth one.
+        return int(self._most_bytes / (1.5 * width * height))
+
     def take(self, pictures: Generator[_Taken]) -> None:
         """Take pictures while more are of use."""
         with closing(pictures):
             for taken in pictures:
-                width, height = taken.frame.size
-                # Most decoders give a brightness for each pixel, and colours for each fourth one.
-                self.most = min(self.most, int(self._most_bytes / (1.5 * width * height)))
+                self.most = min(self.most, self.most_of(taken.frame))
                 self._under_way.append((taken, self._look(taken.frame)))
                 if len(self._under_way) > AHEAD:
                     self._done(*self._under_way.popleft())
@@ -148,7 +154,7 @@ def _moved(before: Luma, now: Luma) -> bool:
     return float(changed.mean()) > STIRRED
 
 
-def _live(config: Config, key: str, most: int) -> Generator[_Taken]:
+def _live(config: Config, key: str, most: int, _room: Room) -> Generator[_Taken]:
     """Pictures of a camera as they come, APART_S apart."""
     before: Luma | None = None
     due = -math.inf
@@ -163,7 +169,7 @@ def _live(config: Config, key: str, most: int) -> Generator[_Taken]:
                 return
 
 
-def _film(config: Config, key: str, most: int) -> Generator[_Taken]:
+def _film(config: Config, key: str, most: int, room: Room) -> Generator[_Taken]:
     """Pictures spread over a film, however long it is: of each two every second one is let go
     whenever there are too many. A film that is not read within LONGEST_S is left there."""
     kept: list[_Taken] = []
@@ -177,7 +183,7 @@ def _film(config: Config, key: str, most: int) -> Generator[_Taken]:
             due = frame.monotonic + apart
             kept.append(_Taken(frame, before))
             before = frame.picture.luma(SMALL)
-            if len(kept) > most:
+            if len(kept) > min(most, room(frame)):
                 del kept[1::2]
                 apart *= 2
             if time.monotonic() > until:

@@ -24,7 +24,16 @@ from pipeline.bench.contest import (
 )
 from pipeline.bench.gather import Progress, gather
 from pipeline.bench.samples import Pictures, divided, spread
-from pipeline.choices import Arithmetic, Asked, Choices, Chosen, Figures, Host, checksum
+from pipeline.choices import (
+    Arithmetic,
+    Asked,
+    Choices,
+    Chosen,
+    Figures,
+    Host,
+    changing,
+    checksum,
+)
 from pipeline.config import Camera, Config, DetectorSection
 from pipeline.detectors.choice import Machine
 from pipeline.detectors.choice import choose as choose_backend
@@ -156,13 +165,13 @@ class Optimizer:
         (winner,) = (verdict.entry for verdict in verdicts if verdict.won)
         chosen = None
         if winner is not verdicts[0].entry:
-            file = None
-            if winner.candidate.arithmetic == "int8":
-                file = int8.name
-                _keep(int8, self._folder)
+            file = int8.name if winner.candidate.arithmetic == "int8" else None
             chosen = _chosen(key, camera, checksum(model), winner, verdicts[0].entry, file)
-        choices = Choices.read(self._folder).without({(key, Asked.by(camera).source)})
-        choices.having([] if chosen is None else [chosen]).write(self._folder)
+        with changing(self._folder):
+            if chosen is not None and chosen.file is not None:
+                _keep(int8, self._folder)
+            choices = Choices.read(self._folder).without({(key, Asked.by(camera).source)})
+            choices.having([] if chosen is None else [chosen]).write(self._folder)
         return Outcome(key, len(pictures.calibration), len(frames), verdicts, chosen)
 
     def _entries(

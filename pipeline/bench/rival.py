@@ -52,7 +52,7 @@ class Rival:
             imgsz=job["size"],
             conf=job["confidence"],
             classes=[index for index, name in model.names.items() if name in labels],
-            device="cpu",
+            device=job["device"] or None,
             verbose=False,
             save=False,
         )

@@ -9,8 +9,10 @@ from pipeline.choices import Choices, Chosen, Host, checksum
 from pipeline.config import Config
 from pipeline.detectors import model_folder
 from pipeline.detectors.choice import Machine, choose
+from pipeline.detectors.compiled import examine, unusable
 from pipeline.detectors.letterbox import Letterbox
 from pipeline.detectors.models import find_model
+from pipeline.telemetry import switch_off
 from pipeline.types import Size
 
 
@@ -43,8 +45,26 @@ def target(config: Config, camera: str, frame: Size) -> Target:
     if chosen is not None:
         size, bfloat16 = chosen.size, chosen.arithmetic == "bfloat16"
         model = model_folder() / chosen.file if chosen.file else model
-    canvas = Letterbox.fit(frame, size).canvas
+    canvas = _letterbox(model, frame, size).canvas
     return Target(backend, settings.device, model, size, canvas, bfloat16)
+
+
+def _letterbox(model: Path, frame: Size, size: int) -> Letterbox:
+    """How the product lays a frame into the model's input, which may have one size only.
+
+    Raises:
+        WeightsError: the model is of no use.
+    """
+    if model.suffix not in (".onnx", ".xml"):
+        return Letterbox.fit(frame, size)
+    switch_off()
+    import openvino as ov
+
+    try:
+        exported = examine(ov.Core().read_model(model), model)
+    except (RuntimeError, ValueError) as error:
+        raise unusable(model, error) from error
+    return exported.letterbox(frame, size)
 
 
 def _chosen(config: Config, camera: str, model: Path) -> Chosen | None:

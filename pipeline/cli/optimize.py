@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import instance
-from pipeline.choices import NAMES, Asked, Choices
+from pipeline.choices import NAMES, Asked, Choices, changing
 from pipeline.cli import app
 from pipeline.config import Config
 from pipeline.configfile import read_config
@@ -186,12 +186,13 @@ def _known(settings: Config, named: Sequence[str]) -> list[str]:
 
 def _forget(settings: Config, keys: Sequence[str]) -> None:
     folder = model_folder()
-    choices = Choices.read(folder)
     dropped = {(key, Asked.by(settings.cameras[key]).source) for key in keys}
-    kept = choices.without(dropped)
-    count = len(choices.choices) - len(kept.choices)
-    if count:
-        kept.write(folder)
+    with changing(folder):
+        choices = Choices.read(folder)
+        kept = choices.without(dropped)
+        count = len(choices.choices) - len(kept.choices)
+        if count:
+            kept.write(folder)
     typer.echo(
         f"Dropped what was chosen for {count} of {len(keys)} cameras; the float model looks for "
         "them, after a restart."

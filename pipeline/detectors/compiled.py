@@ -101,7 +101,7 @@ class Compiler:
                 shape = request.get_output_tensor(0).data.shape
             self.exported = exported.tried(shape)
         except (RuntimeError, ValueError) as error:
-            raise _unusable(weights, error) from error
+            raise unusable(weights, error) from error
         self.streams = compiled.streams
 
     def compiled(self, size: Size | None) -> Compiled:
@@ -170,7 +170,7 @@ def metadata(model: Any, weights: Path) -> Mapping[str, Any]:
     return {key: str(value) for key, value in model.get_rt_info("framework").value.items()}
 
 
-def _unusable(weights: Path, error: Exception) -> WeightsError:
+def unusable(weights: Path, error: Exception) -> WeightsError:
     return WeightsError(
         f"The weights {weights} are not a detector with its class names that OpenVINO can run "
         f"({last_line(error)}); give another file"

@@ -8,7 +8,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -72,10 +72,12 @@ def fetch(address: str, sha256: str, folder: Path, limits: Limits = LIMITS) -> P
                     "`detector.sha256`, and was not kept; compare it with what the model's "
                     "publisher states."
                 )
+    # Without their causes: httpx's own messages hold whole addresses, those of redirects too, and a
+    # traceback would print them.
     except httpx.HTTPError as error:
-        raise _failed(address, _reason(error)) from error
-    except (httpx.InvalidURL, ValueError) as error:
-        raise _failed(address, "it is no address") from error
+        raise _failed(address, _reason(error)) from None
+    except (httpx.InvalidURL, ValueError):
+        raise _failed(address, "it is no address") from None
     except OSError as error:
         raise WeightsError(
             f"The model at {shown(address)} cannot be kept in {path.parent} ({error.strerror}); "
@@ -128,8 +130,9 @@ def _sweep(folder: Path, limits: Limits) -> None:
     """Remove what killed processes left: nobody has written to it for longer than one may."""
     stale = time.time() - 2 * limits.silent_s
     for left in folder.glob(f"*{PARTIAL}"):
-        if left.stat().st_mtime < stale:
-            left.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another download has finished meanwhile
+            if left.stat().st_mtime < stale:
+                left.unlink()
 
 
 def _digest(path: Path) -> str:

@@ -25,7 +25,7 @@ from pipeline.bench.rival import MISSING
 from pipeline.bench.validation import layouts
 from pipeline.config import DetectorSection
 from pipeline.detectors import load_detector
-from pipeline.errors import DatasetError
+from pipeline.errors import DatasetError, WeightsError
 from pipeline.sources import open_source
 from pipeline.stubs import StubDetector
 from pipeline.types import Box, Detection, Frame, Image
@@ -81,6 +81,19 @@ RIGHT = Detection("person", 0.8, Box(150, 10, 190, 90))
 DOG = Detection("dog", 0.7, Box(90, 60, 130, 90))
 LEFT_LINE, RIGHT_LINE = "0 0.15 0.5 0.2 0.8", "0 0.85 0.5 0.2 0.8"
 DOG_LINE = "1 0.55 0.75 0.2 0.3"
+
+
+def test_what_was_chosen_for_a_camera_changes_nothing(monkeypatch, tmp_path: Path):
+    asked: list[DetectorSection] = []
+
+    def load(settings: DetectorSection) -> None:
+        asked.append(settings)
+        raise WeightsError("seen")
+
+    monkeypatch.setattr(accuracy, "load_detector", load)
+    with pytest.raises(WeightsError):
+        measured(a_dataset(tmp_path, {"a": ["0 0.5 0.5 0.2 0.2"]}))
+    assert not asked[0].optimized
 
 
 def test_where_all_is_found_as_it_is_labelled_the_precision_is_one(monkeypatch, tmp_path: Path):

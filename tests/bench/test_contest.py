@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import handmade
 import pytest
@@ -58,6 +59,17 @@ def test_what_finds_too_much_does_not_win_either():
     name, reasons = outcome(entry("int8", speedup=2, extra=20))
     assert name == "float, 640 pixels"
     assert "20 of 400 extra" in reasons[1]
+
+
+def test_a_rare_label_may_not_be_lost_for_a_frequent_one():
+    all_, cars, people = Agreement(1000, 20), Agreement(980, 0), Agreement(20, 20)
+    blind = entry("int8", speedup=2, lost=20, reference=1000)
+    blind = replace(blind, labels={"": all_, "car": cars, "person": people})
+    name, reasons = outcome(blind, reference=1000)
+    assert name == "float, 640 pixels"
+    assert reasons[1].startswith("20 of 20 lost of person, so it is at least 88")
+    seeing = {"": all_, "car": Agreement(980, 19), "person": Agreement(20, 1)}
+    assert outcome(replace(blind, labels=seeing), reference=1000)[0] == "INT8, 640 pixels"
 
 
 def test_a_loss_that_may_be_too_large_by_chance_is_too_large():

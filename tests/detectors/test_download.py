@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.config import DetectorSection
 from pipeline.detectors import load_detector, prepare
@@ -185,7 +187,13 @@ def test_no_message_holds_the_account_or_the_query_of_an_address(server, tmp_pat
     with caplog.at_level("DEBUG"), pytest.raises(WeightsError) as caught:
         prepare(settings, tmp_path)
     assert SECRET not in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
     assert SECRET not in caplog.text
+
+
+def test_what_is_no_address_is_refused_in_a_sentence():
+    with pytest.raises(ValidationError, match="write an address such as"):
+        DetectorSection(model="https://[half/model.onnx", sha256="0" * 64)
 
 
 def test_a_downloaded_model_is_loaded(server, tmp_path):
