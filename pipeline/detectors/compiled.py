@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -63,9 +64,10 @@ class Compiled:
 class Compiler:
     """One model, ready to be compiled for any shape of its input.
 
-    Its input is (1, height, width, 3) uint8, red green blue. Its outputs are that of the model and,
-    where `features` is true, the feature map of `embeddings`. `streams` is how many pictures are
-    worked on at once, and `exported` says how the model is fed and read.
+    Its input is (1, height, width, 3) uint8, red green blue. Its first output is that of the model.
+    `features` and `surest` are the numbers of two more, where it has them: the feature map of
+    `embeddings`, and the best score of each anchor, (1, anchors). `streams` is how many pictures
+    are worked on at once, and `exported` says how the model is fed and read.
 
     Raises:
         WeightsError: the file is no model that OpenVINO can run, or one of an unknown form.
@@ -90,7 +92,10 @@ class Compiler:
         try:
             model = self._core.read_model(weights)
             exported = examine(model, weights)
-            self.features = add_features(model, exported.size)
+            outputs = count()
+            next(outputs)
+            self.features = next(outputs) if add_features(model, exported.size) else None
+            self.surest = next(outputs) if _add_surest(model, len(exported.labels)) else None
             self._model = _fed_with_bytes(model)
             blank = exported.blank()
             compiled = self.compiled((blank.shape[1], blank.shape[0]))
@@ -126,6 +131,20 @@ def _device(core: Any, device: str) -> str:
             f"has {', '.join(there).lower()}; write one of these or `auto`."
         )
     return wanted
+
+
+def _add_surest(model: Any, classes: int) -> bool:
+    """Give a model that scores anchors, as `Output.RAW`, an output with the best score of each: to
+    numpy that is 0.3 ms a picture, to the graph next to nothing."""
+    from openvino import opset13
+
+    shape = model.output(0).partial_shape
+    if len(shape) != 3 or shape[1].is_dynamic or shape[1].get_length() != 4 + classes:
+        return False
+    begin, end, step, axis = (opset13.constant([number]) for number in (4, 4 + classes, 1, 1))
+    scores = opset13.slice(model.output(0).get_node().input_value(0), begin, end, step, axis)
+    model.add_outputs([opset13.reduce_max(scores, axis).output(0)])
+    return True
 
 
 def _fed_with_bytes(model: Any) -> Any:

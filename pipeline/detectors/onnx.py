@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detectors.decode import boxes, detections
-from pipeline.detectors.embeddings import onnx_with_features, pool
+from pipeline.detectors.embeddings import normalised, onnx_with_features, pool
 from pipeline.detectors.exported import Exported
 from pipeline.detectors.pool import Answer, Asked, last_line
 from pipeline.errors import ConfigError, WeightsError
@@ -83,7 +83,7 @@ class OnnxModel:
         embeddings = None
         if features is not None and len(found.boxes):
             channels_last = np.ascontiguousarray(features[0].transpose(1, 2, 0))
-            embeddings = pool(channels_last, found.boxes, box.canvas)
+            embeddings = pool(normalised(channels_last), found.boxes, box.canvas)
         return Answer(detections(found, box, self.labels, embeddings), busy_s)
 
     def close(self) -> None:

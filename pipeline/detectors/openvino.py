@@ -77,6 +77,7 @@ class OpenVinoModel:
         # then agree with ultralytics' at input size 640, and 63% at 320.
         picture = self._canvases.filled(box, frame.image())
         compiled = self._compiled.get(box.canvas) or self._compile(box.canvas)
+        features, surest = self._compiler.features, self._compiler.surest
         embeddings = None
         with compiled.answer(picture) as (request, busy_s):
             output = request.get_output_tensor(0).data[0]
@@ -87,9 +88,11 @@ class OpenVinoModel:
                 asked.confidence,
                 asked.wanted,
                 every_label=asked.every_label,
+                surest=None if surest is None else request.get_output_tensor(surest).data[0],
             )
-            if self._compiler.features and len(found.boxes):
-                embeddings = pool(request.get_output_tensor(1).data[0], found.boxes, box.canvas)
+            if features is not None and len(found.boxes):
+                map_ = request.get_output_tensor(features).data[0]
+                embeddings = pool(map_, found.boxes, box.canvas)
         return Answer(detections(found, box, self.labels, embeddings), busy_s)
 
     def close(self) -> None:

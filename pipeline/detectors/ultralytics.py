@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detectors.decode import IOU_LIMIT, Candidates, detections
-from pipeline.detectors.embeddings import STRIDE, pool
+from pipeline.detectors.embeddings import STRIDE, normalised, pool
 from pipeline.detectors.letterbox import Letterbox
 from pipeline.detectors.pool import Answer, Asked, last_line
 from pipeline.errors import ConfigError, WeightsError
@@ -92,7 +92,7 @@ class UltralyticsModel:
         embeddings = None
         if features is not None and len(found.boxes):
             box = predictor.letterbox(frame.size, asked.size)
-            embeddings = pool(features, box.lay(found.boxes), box.canvas)
+            embeddings = pool(normalised(features), box.lay(found.boxes), box.canvas)
         # Its boxes are in pixels of the picture; those of an RT-DETR may reach beyond.
         whole = Letterbox.stretch(frame.size, frame.size)
         return Answer(detections(found, whole, self.labels, embeddings), busy_s)

@@ -60,4 +60,7 @@ def sent_at(timeline: Timeline, packet: Packet[VideoStream], arrival: float) -> 
 def seconds(packet: Packet[VideoStream], ticks: int | None) -> float | None:
     """Ticks of a packet's time base in seconds."""
     time_base = packet.time_base or packet.stream.time_base
-    return None if ticks is None or not time_base else float(ticks * time_base)
+    if ticks is None or not time_base:
+        return None
+    # A fraction's own product is slow.
+    return ticks * time_base.numerator / time_base.denominator

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Camera, DetectorSection
 from pipeline.detectors import load_detector
-from pipeline.detectors.embeddings import add_features, pool
+from pipeline.detectors.embeddings import add_features, normalised, pool
 from pipeline.geometry import iou
 from pipeline.protocols import Detector
 from pipeline.telemetry import switch_off
@@ -36,7 +36,7 @@ def features() -> NDArray[np.float32]:
 
 
 def embedded(features: NDArray[np.float32], *boxes: Box) -> NDArray[np.float32]:
-    return pool(features, np.array(boxes, np.float32).reshape(-1, 4), CANVAS)
+    return pool(normalised(features), np.array(boxes, np.float32).reshape(-1, 4), CANVAS)
 
 
 def test_boxes_of_the_same_are_alike_and_of_something_else_are_not(features):
@@ -98,9 +98,22 @@ def test_the_features_are_those_of_the_middle_of_the_backbone(ov):
     model = ov.Core().read_model(packaged_weights())
     assert add_features(model)
     transposed = model.outputs[1].get_node().input_value(0).get_node()
-    layer = transposed.input_value(0).get_node().get_friendly_name()
-    assert layer == "/model.6/cv2/act/Mul"
+    layer = transposed.input_value(0).get_node().input_value(0).get_node()
+    assert layer.get_friendly_name() == "/model.6/cv2/act/Mul"
     assert model.outputs[1].partial_shape[3].get_length() == 128
+
+
+def test_the_graph_normalises_features_as_numpy_does(ov):
+    picture = ov.opset13.parameter([1, 3, -1, -1], ov.Type.f32)
+    pooled = picture
+    for _ in range(5):  # down to cells of 32 pixels, by way of those of STRIDE
+        pooled = ov.opset13.avg_pool(pooled, [2, 2], [0, 0], [0, 0], [2, 2], True)
+    model = ov.Model([pooled], [picture], "pyramid")
+    assert add_features(model)
+    image = np.random.default_rng(1).random((1, 3, 96, 160), np.float32)
+    found = ov.Core().compile_model(model, "CPU")({0: image})
+    plain = image[0].reshape(3, 6, 16, 10, 16).mean(axis=(2, 4)).transpose(1, 2, 0)
+    assert found[1][0] == pytest.approx(normalised(plain), abs=1e-3)
 
 
 def test_a_model_without_such_a_layer_stays_as_it_is(ov):
