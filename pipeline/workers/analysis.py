@@ -18,6 +18,7 @@ from pipeline.looking import Attention, Choice, Kept
 from pipeline.motion import MotionGate
 from pipeline.protocols import Detector
 from pipeline.rules import make_rule
+from pipeline.schedule_config import within
 from pipeline.tracking import Tracking
 from pipeline.types import Detection, Finding, Frame, Motion, Size, Track, View
 
@@ -85,7 +86,11 @@ class Analysis:
         self._kept = Kept()
         self._tracking = Tracking(fps=detect.fps, confidence=detect.confidence)
         self._rules = {
-            name: make_rule(name, rule, self._zones) for name, rule in camera.rules.items()
+            name: make_rule(name, rule, self._zones, camera.named_lines())
+            for name, rule in camera.rules.items()
+        }
+        self._schedules = {
+            name: rule.schedule for name, rule in camera.rules.items() if rule.schedule is not None
         }
         self._incidents = Incidents()
         self._begun = self._broken_off = False
@@ -173,8 +178,12 @@ class Analysis:
         )
         with _timed(spent, "rules"):
             findings: list[Finding] = []
-            for rule in self._rules.values():
-                findings += rule.update(view)
+            for name, rule in self._rules.items():
+                # Out of its hours, too, a rule goes on seeing who came when.
+                found_now = rule.update(view)
+                schedule = self._schedules.get(name)
+                if schedule is None or within(schedule, view.captured_at):
+                    findings += found_now
             actions += self._incidents.update(view, findings)
         detections = None if found is None else len(found)
         return Look(frame, view, detections, actions, spent, frame.pts)
