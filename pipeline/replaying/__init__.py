@@ -1,0 +1,20 @@
+"""Recordings through the real stages: what would have fired, when, and why.
+
+`replay` gives the events; `Replay` gives more of each, and every look, for those who write tracks
+and films of it.
+"""
+
+from __future__ import annotations
+
+from pipeline.replaying.running import Replay, Replayed, Seen, replay
+from pipeline.replaying.settings import chosen_camera, default_config, moment
+
+__all__ = [
+    "Replay",
+    "Replayed",
+    "Seen",
+    "chosen_camera",
+    "default_config",
+    "moment",
+    "replay",
+]
