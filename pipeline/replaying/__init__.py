@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pipeline.replaying.running import Replay, Replayed, Seen, replay
 from pipeline.replaying.settings import chosen_camera, default_config, moment
+from pipeline.replaying.written import events_and_files
 
 __all__ = [
     "Replay",
@@ -15,6 +16,7 @@ __all__ = [
     "Seen",
     "chosen_camera",
     "default_config",
+    "events_and_files",
     "moment",
     "replay",
 ]

@@ -131,8 +131,8 @@ class Replay:
 
     def __init__(self, config: Config, key: str) -> None:
         # No model will be asked: as if there were none.
-        self._config = config.model_copy(update={"describer": None})
-        self._key = key
+        self.config = config.model_copy(update={"describer": None})
+        self.camera = key
         self._shared = load_detector(config.detector)
         try:
             # Once: it divides its threads by how often it was asked.
@@ -173,11 +173,11 @@ class Replay:
             DetectorError: the detector could not look at a picture.
         """
         begins = begun_at(film) if start is None else start
-        seen = Seen(in_zone(begins or UNKNOWN_BEGIN, self._config.tz()), dated=begins is not None)
+        seen = Seen(in_zone(begins or UNKNOWN_BEGIN, self.config.tz()), dated=begins is not None)
         self.seen.append(seen)
         began = time.monotonic()
         try:
-            with closing(open_film(self._config, self._key, film, seen.begins)) as source:
+            with closing(open_film(self.config, self.camera, film, seen.begins)) as source:
                 try:
                     yield from self._events(film, source, seen, watching)
                 finally:
@@ -189,20 +189,20 @@ class Replay:
     def _events(
         self, film: str, source: OpenedSource, seen: Seen, watching: Callable[[Look], None]
     ) -> Iterator[Replayed]:
-        new_id = _ids(self._key, Path(film).name, len(self.seen), seen.begins)
-        analysis = Analysis(self._config, self._key, self._detector, new_id=new_id)
+        new_id = _ids(self.camera, Path(film).name, len(self.seen), seen.begins)
+        analysis = Analysis(self.config, self.camera, self._detector, new_id=new_id)
         known: dict[str, Event] = {}
         told = _InOrder()
 
         def tell(look: Look, actions: Sequence[Action]) -> Iterator[Replayed]:
-            for event in versions(self._config, look, actions, known):
+            for event in versions(self.config, look, actions, known):
                 if event.version == 1:
                     seen.events[event.rule] += 1
                 told.take(self._replayed(film, seen, event, look))
             yield from told.over()
 
         last: Look | None = None
-        frames = _Counted(source, seen, self._config.cameras[self._key].detect.fps)
+        frames = _Counted(source, seen, self.config.cameras[self.camera].detect.fps)
         for look in looks(analysis, frames):
             seen.looks += 1
             seen.detected += look.detections is not None
@@ -218,7 +218,7 @@ class Replay:
         ended = event.ended or event.started
         return Replayed(
             film=film,
-            type=self._config.cameras[self._key].rules[event.rule].type,
+            type=self.config.cameras[self.camera].rules[event.rule].type,
             time_s=round(look.view.monotonic, 3),
             started_s=round((event.started - seen.begins).total_seconds(), 3),
             ended_s=round((ended - seen.begins).total_seconds(), 3),

@@ -23,7 +23,7 @@ EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 def default_config() -> Config:
     """One camera with all its defaults: a person anywhere is an event."""
-    camera = {"source": "replay"}
+    camera = {"source": "replay", "name": "the camera"}
     return validate({"cameras": {CAMERA: camera}}, where="replay", folder=Path.cwd())
 
 
