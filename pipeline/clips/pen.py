@@ -90,7 +90,7 @@ class Pen:
         return image
 
     def _text(self, track: LoggedTrack) -> str:
-        number = f" {track.id}" if self._numbered else ""
+        number = f" #{track.id}" if self._numbered else ""
         return f"{track.label}{number} {track.confidence:.0%}"
 
     def _draw_line(self, image: Image, points: NDArray[np.int64]) -> None:
