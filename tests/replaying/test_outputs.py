@@ -92,7 +92,7 @@ def test_pictures_in_which_nothing_moves_have_rows_though_nobody_detects_on_them
         return [Detection("person", 0.9, Box(40, 30, 70, 110))]
 
     detects(answer)
-    still = make_film(tmp_path / "still.mp4", frames=50, rate=5, times=[0, *range(1, 50)])
+    still = tmp_path / "still.mp4"
     with av.open(str(still), "w") as output:
         stream = output.add_stream("libx264", rate=5)
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
