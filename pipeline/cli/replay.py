@@ -149,12 +149,16 @@ def _tell(film: str, seen: Seen) -> None:
         )
     rate = seen.length_s / max(seen.took_s, 1e-3)
     rules = ", ".join(f"{rule} {number}" for rule, number in sorted(seen.events.items()))
-    total = seen.events.total()
+    events = _many(seen.events.total(), "event") + (f": {rules}" if rules else "")
     sys.stderr.write(
         f"{film}: {duration(seen.length_s)} of film in {duration(seen.took_s)} ({rate:.1f} times "
-        f"real time), {seen.looks} looks, {seen.detected} of them with the detector, "
-        f"{total} event{'' if total == 1 else 's'}{f': {rules}' if rules else ''}.\n"
+        f"real time), {_many(seen.looks, 'look')}, {seen.detected} of them with the detector, "
+        f"{events}.\n"
     )
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _clock(seconds: float) -> str:

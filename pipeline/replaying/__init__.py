@@ -6,7 +6,8 @@ and films of it.
 
 from __future__ import annotations
 
-from pipeline.replaying.running import Replay, Replayed, Seen, replay
+from pipeline.replaying.results import Replayed, Seen
+from pipeline.replaying.running import Replay, replay
 from pipeline.replaying.settings import chosen_camera, default_config, moment
 from pipeline.replaying.written import events_and_files
 

@@ -19,7 +19,8 @@ from pipeline.clips.pictures import within
 from pipeline.clips.tracks import Tracks
 from pipeline.config import Config
 from pipeline.replaying.output import new_file
-from pipeline.replaying.running import Replayed, open_film
+from pipeline.replaying.results import Replayed
+from pipeline.replaying.running import open_film
 from pipeline.types import Image, Size
 from pipeline.workers.analysis import Look
 from pipeline.workers.keeping import logged

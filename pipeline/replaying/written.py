@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pipeline.replaying.mot import mot_file
 from pipeline.replaying.rendering import rendering
-from pipeline.replaying.running import Replay, Replayed
+from pipeline.replaying.results import Replayed
+from pipeline.replaying.running import Replay
 from pipeline.workers.analysis import Look
 
 

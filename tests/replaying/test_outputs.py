@@ -13,7 +13,7 @@ from small_disk import fill, small_disk
 
 from pipeline.config import Config
 from pipeline.errors import ClipError, DetectorError, StoreError
-from pipeline.replaying import Replay, events_and_files, running
+from pipeline.replaying import Replay, Replayed, events_and_files
 from pipeline.types import Box, Detection, Frame
 from pipeline.workers.analysis import Look
 
@@ -24,7 +24,7 @@ def settings(**camera: Any) -> Config:
     return Config.model_validate({"cameras": {"door": {"source": "door", **camera}}})
 
 
-def replayed(film: Path, config: Config, **files: Path) -> list[running.Replayed]:
+def replayed(film: Path, config: Config, **files: Path) -> list[Replayed]:
     with Replay(config, "door") as replaying:
         return list(events_and_files(replaying, str(film), **files))
 

@@ -16,7 +16,7 @@ from handmade import frame, standing, times
 from pipeline import replay, watch
 from pipeline.config import Config
 from pipeline.errors import ConfigError, DetectorError, SourceError, SourceUnreadable
-from pipeline.replaying import Replay, running
+from pipeline.replaying import Replay, Replayed, running
 from pipeline.types import Detection, Event, EventType, Frame
 from pipeline.workers import inline
 
@@ -44,7 +44,7 @@ def dated(path: Path, created: str) -> Path:
     return path
 
 
-def replayed(film: Path, settings: Config, **options: Any) -> list[running.Replayed]:
+def replayed(film: Path, settings: Config, **options: Any) -> list[Replayed]:
     with Replay(settings, "door") as replaying:
         return list(replaying.events(str(film), **options))
 
