@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -73,9 +73,18 @@ class Analysis:
 
     Tracks and incidents are in pixels: a picture of another size breaks them off like a jump in
     time, since a camera that changes its resolution often changes what it shows too.
+
+    `new_id` gives each event its id; ids that sort by the time they are given, if there is none.
     """
 
-    def __init__(self, config: Config, key: str, detector: Detector) -> None:
+    def __init__(
+        self,
+        config: Config,
+        key: str,
+        detector: Detector,
+        *,
+        new_id: Callable[[], str] | None = None,
+    ) -> None:
         camera = config.cameras[key]
         detect = camera.detect
         self._key, self._name, self._tz = key, config.camera_name(key), config.tz()
@@ -92,7 +101,7 @@ class Analysis:
         self._schedules = {
             name: rule.schedule for name, rule in camera.rules.items() if rule.schedule is not None
         }
-        self._incidents = Incidents()
+        self._incidents = Incidents(new_id=new_id)
         self._begun = self._broken_off = False
         self._size: Size | None = None
         self._begun_size: Size | None = None
