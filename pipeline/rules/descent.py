@@ -47,10 +47,9 @@ UPRIGHT = 2.0
 """Who stands, or sits on a chair, is at least so many times as high as wide. Of whom is not, a part
 is hidden or has gone down before: so many widths are taken for the height."""
 LOST_DROP = 0.15
-"""Who is lost on the way down has come down by so much at least..."""
-LOST_SPEED = 0.25
-"""...and at so many standing heights a second over the last `LOST_S`."""
+"""Who is lost on the way down has come down by so much at least, and at `SPEED` over..."""
 LOST_S = 0.5
+"""...so many seconds."""
 GROWTH = 1.25
 """Who has grown by so much was coming nearer."""
 LENGTH = 0.6
@@ -83,9 +82,17 @@ class Descent:
 
     def down(self, box: Box) -> bool:
         """Whether this is somebody who lies."""
-        return self.dropped(box) >= DROP and (
-            box.height <= FLAT * box.width or box.height <= LOW * self.height
-        )
+        return self.dropped(box) >= DROP and lies(box, self.height)
+
+
+def standing_height(box: Box) -> float:
+    """How high somebody with this box is when standing, in pixels, at least."""
+    return max(box.height, UPRIGHT * box.width, 1.0)
+
+
+def lies(box: Box, height: float) -> bool:
+    """Whether a box is flat or low enough for somebody of this standing height who lies."""
+    return box.height <= FLAT * box.width or box.height <= LOW * height
 
 
 def gone_down(seen: Sequence[Seen], size: Size) -> Descent | None:
@@ -114,7 +121,7 @@ def going_down(seen: Sequence[Seen], size: Size) -> Descent | None:
     drop = (box.y1 - highest.y1) / height
     before = next(one for one in recent if one.at >= last_at - LOST_S)
     speed = (box.y1 - before.box.y1) / height / max(last_at - before.at, 1e-3)
-    if drop < LOST_DROP or speed < LOST_SPEED or highest.y2 - box.y2 > RISE * height:
+    if drop < LOST_DROP or speed < SPEED or highest.y2 - box.y2 > RISE * height:
         return None
     # A box that comes down as a whole has slipped to somebody else.
     if box.height > (1 - drop / 2) * height:
@@ -123,7 +130,7 @@ def going_down(seen: Sequence[Seen], size: Size) -> Descent | None:
 
 
 def gap(one: Box, other: Box) -> float:
-    """How far two boxes are apart, in pixels, along the axis where that is more; 0 if they touch."""
+    """How far apart two boxes are in pixels, along the axis where that is more; 0 if they touch."""
     across = max(one.x1, other.x1) - min(one.x2, other.x2)
     along = max(one.y1, other.y1) - min(one.y2, other.y2)
     return max(across, along, 0.0)
@@ -143,7 +150,7 @@ def _standing(seen: Sequence[Seen]) -> tuple[Sequence[Seen], Box, float]:
     somebody who stands there: who stood equally low in the picture stood equally far away."""
     recent = [one for one in seen if one.at >= seen[-1].at - DESCENT_S]
     highest = min((one.box for one in recent), key=lambda box: box.y1)
-    height = max(highest.height, UPRIGHT * highest.width, 1.0)
+    height = standing_height(highest)
     same = (one.box.height for one in seen if abs(one.box.y2 - highest.y2) <= PLACE * height)
     return recent, highest, max(height, *same)
 

@@ -15,10 +15,22 @@ from pipeline.config import FallRule
 from pipeline.continuity import RESUME_WITHIN_S, patient
 from pipeline.geometry import inside
 from pipeline.protocols import JsonObject
-from pipeline.rules.descent import MEMORY_S, UP, Descent, Seen, gap, going_down, gone_down
+from pipeline.rules.descent import (
+    MEMORY_S,
+    UP,
+    Descent,
+    Seen,
+    gap,
+    going_down,
+    gone_down,
+    lies,
+    standing_height,
+)
 from pipeline.types import Box, Detection, Finding, Size, Track, View, Zone
 from pipeline.wording import article, clock, duration, place, sentence
 
+APART_S = 0.1
+"""Looks that are nearer to each other than this are not all kept."""
 MISSED_S = 1.0
 """Who was going down is lost when not found again for so long..."""
 JOIN_S = 3.0
@@ -51,8 +63,19 @@ class _Person:
     here: bool = False
     """Whether the person stood, or lies, in the zone."""
     fall: _Fall | None = None
+    tallest: float = 0.0
+    """No standing height that may be asked for is larger, in pixels."""
     until: float = 0.0
     """Not forgotten before, even when unseen."""
+
+    def remember(self, one: Seen) -> None:
+        """Keep a new look as the newest."""
+        if len(self.seen) > 1 and one.at - self.seen[-2].at < APART_S:
+            self.seen.pop()
+        self.seen.append(one)
+        while self.seen[0].at < one.at - MEMORY_S:
+            self.seen.popleft()
+        self.tallest = max(self.tallest, standing_height(one.box))
 
 
 class Falls:
@@ -118,9 +141,7 @@ class Falls:
         # The very same box was not found anew, but is taken to be there still.
         if person.seen and box == person.seen[-1].box:
             return
-        person.seen.append(Seen(self._now, box))
-        while person.seen[0].at < self._now - MEMORY_S:
-            person.seen.popleft()
+        person.remember(Seen(self._now, box))
         _judge(person, self._now, view.size)
         if person.fall is None or not person.here:
             person.here = self._inside(box, view.size)
@@ -197,6 +218,9 @@ def _judge(person: _Person, now: float, size: Size) -> None:
     """Whether a person has gone down, or got up, as of the newest look."""
     fall, box = person.fall, person.seen[-1].box
     if fall is None:
+        # Of most people this says at once that they are up.
+        if not lies(box, person.tallest):
+            return
         descent = gone_down(person.seen, size)
         if descent is not None:
             person.fall = _Fall(descent, now, found=True)
@@ -248,4 +272,6 @@ def _resumed(number: int, saved: JsonObject, now: float) -> _Person:
         began = now - descent.pop("began_s")
         since = now - saved["since_s"]
         fall = _Fall(Descent(began, **descent), since, saved["found"], saved["down"])
-    return _Person(track, last, seen, saved["here"], fall, until=now + RESUME_WITHIN_S)
+    tallest = max(standing_height(one.box) for one in seen)
+    until = now + RESUME_WITHIN_S
+    return _Person(track, last, seen, saved["here"], fall, tallest, until)

@@ -84,7 +84,7 @@ def test_who_falls_and_stays_down_is_found_a_second_later_and_as_long_as_it_last
 
 
 def test_the_sentence_and_the_evidence_tell_the_numbers():
-    now, finding = next(one for one in watch(FALL, until=20) if one[1].evidence["down_s"] >= 5)
+    _, finding = next(one for one in watch(FALL, until=20) if one[1].evidence["down_s"] >= 5)
     assert finding.rule_reason == "A person fell at the back door and has been down for 5 s, 02:14."
     assert finding.question == "Has a person fallen at the back door?"
     assert finding.rule == "fall"
