@@ -136,11 +136,15 @@ class Falls:
         person = self._people.get(track.id) or self._joined(view, track)
         if person is None:
             person = self._people[track.id] = _Person(track, self._now)
-        person.track, person.last = track, self._now
+        was, person.track, person.last = person.last, track, self._now
         box = track.detection.box
-        # The very same box was not found anew, but is taken to be there still.
-        if person.seen and box == person.seen[-1].box:
-            return
+        if person.seen:
+            at, before = person.seen[-1]
+            # The very same box was not found anew: nothing moves, and it is taken to be there.
+            if box == before:
+                return
+            if was > at:
+                person.remember(Seen(was, before))
         person.remember(Seen(self._now, box))
         _judge(person, self._now, view.size)
         if person.fall is None or not person.here:

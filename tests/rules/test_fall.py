@@ -275,6 +275,16 @@ def test_a_box_that_is_only_taken_to_be_there_still_is_neither_lost_nor_new():
         assert not watching.update(view(now, [track(box, now)]))
 
 
+def test_who_falls_after_standing_still_unlooked_at_is_found():
+    watching = rule()
+    found = []
+    for now in times(0, 20):
+        box = STANDING if now < 10 else at(going(STANDING, LYING), now - 8)
+        assert box is not None
+        found += watching.update(view(now, [track(box, now)]))
+    assert found
+
+
 def test_what_is_settled_is_not_spoken_of():
     watching = rule()
     for now in times(0, 8):
