@@ -197,6 +197,8 @@ class Camera(Section):
     """What is looked for, and how often."""
     zones: dict[Key, Annotated[ZoneSection, BeforeValidator(_zone)]] = Field(default={})
     """Regions of the picture, by name."""
+    max_events_per_hour: Annotated[int, Field(ge=1, le=100_000)] = 60
+    """Of more events than this within an hour nobody is told; they are kept and counted."""
     rules: Annotated[dict[Key, Rule], Field(min_length=1)] = DEFAULT_RULES
     """What makes an event, by name; a person anywhere if none is given."""
     masks: Annotated[tuple[Polygon, ...], BeforeValidator(_polygons)] = ()

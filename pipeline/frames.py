@@ -252,7 +252,8 @@ class Finding:
 
     `strength` 0..1 is how far beyond its limit the rule is; `evidence` holds the numbers behind
     `rule_reason`, a sentence for people; `question` is what a model would be asked, answerable
-    by Yes or No.
+    by Yes or No. A finding of a `group` speaks of all its tracks together, as of a crowd, and not
+    of the first one.
     """
 
     rule: str
@@ -263,3 +264,4 @@ class Finding:
     strength: float
     evidence: Mapping[str, float]
     question: str
+    group: bool = False

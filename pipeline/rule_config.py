@@ -41,6 +41,9 @@ class RuleBase(Section):
     """Which of the detected classes count."""
     severity: Severity = Severity.NOTICE
     """How much its events matter; part of their Pub/Sub channel."""
+    cooldown_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    """Events of this rule that begin so soon after its last one ended are kept, but nobody is told
+    of them."""
     question: str | None = None
     """What the vision-language model is asked, answerable by Yes or No; the rule has its own."""
     verify: Literal["none", "model"] = "model"

@@ -87,7 +87,7 @@ class Analysis:
         self._rules = {
             name: make_rule(name, rule, self._zones) for name, rule in camera.rules.items()
         }
-        self._incidents = Incidents()
+        self._incidents = Incidents(camera.rules, max_events_per_hour=camera.max_events_per_hour)
         self._begun = self._broken_off = False
         self._size: Size | None = None
         self._begun_size: Size | None = None
