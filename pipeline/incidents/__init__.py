@@ -44,7 +44,8 @@ JOIN_SPEED = 0.8
 EDGE = 0.02
 """Whose box ended within this share of the picture's edge has left by it..."""
 SAME_PLACE = 0.5
-"""...unless the new box overlaps it by so much: somebody before a desk's camera, always cut off."""
+"""...unless the new box overlaps it by so much: somebody before a desk's camera, always cut off.
+So much of an overlap also makes one of what the detector takes for two things at once."""
 MOST_PER_HOUR = 60
 PERSON = "person"
 
@@ -187,13 +188,20 @@ class Incidents:
         within_s = patient(JOIN_WITHIN_S, view.period_s) + view.period_s
         near = []
         for incident in single:
-            # If both were there at once, or one long after the other, they are two visitors.
-            same_visit = incident.restored or 0 < track.first_seen - incident.seen <= within_s
-            if not same_visit or len(incident.tracks) >= MOST_TRACKS:
+            if len(incident.tracks) >= MOST_TRACKS:
                 continue
             if (track.label == PERSON) != (incident.label == PERSON):
                 continue
-            if _at_edge(incident.box, view.size) and iou(incident.box, box) < SAME_PLACE:
+            same_place = iou(incident.box, box) >= SAME_PLACE
+            if (
+                same_place
+                and track.label != incident.label
+                and self._now - incident.seen <= within_s
+            ):
+                return incident
+            # If both were there at once, or one long after the other, they are two visitors.
+            same_visit = incident.restored or 0 < track.first_seen - incident.seen <= within_s
+            if not same_visit or (_at_edge(incident.box, view.size) and not same_place):
                 continue
             height = max(incident.box.height, box.height)
             distance = math.dist(incident.box.foot, box.foot)

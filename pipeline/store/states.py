@@ -64,8 +64,8 @@ _ROWS: tuple[tuple[State | Step, ...], ...] = (
     (_DETECTED,  _SAME,        _SAME,      _SAME,     _SAME,   _SAME,       _SAME),      # asked
     (_UNJUDGED,  _SAME,        _SAME,      _SAME,     _SAME,   _SAME,       _SAME),      # unasked
     (_NEVER,     _DETECTED,    _CONFIRMED, _REJECTED, _UNSURE, _UNVERIFIED, _UNJUDGED),  # updated
-    (_NEVER,     _DETECTED,    _DETECTED,  _DETECTED, _DETECTED, _DETECTED, _DETECTED),  # asked anew
-    (_NEVER,     _UNJUDGED,    _UNJUDGED,  _UNJUDGED, _UNJUDGED, _UNJUDGED, _UNJUDGED),  # led anew
+    (_NEVER,     _DETECTED,    _DETECTED,  _DETECTED, _DETECTED, _DETECTED, _DETECTED),  # anew
+    (_NEVER,     _UNJUDGED,    _UNJUDGED,  _UNJUDGED, _UNJUDGED, _UNJUDGED, _UNJUDGED),  # led
     (_NEVER,     _CONFIRMED,   _SAME,      _SAME,     _SAME,   _CONFIRMED,  _NEVER),     # yes
     (_NEVER,     _REJECTED,    _SAME,      _SAME,     _SAME,   _REJECTED,   _NEVER),     # no
     (_NEVER,     _UNSURE,      _SAME,      _SAME,     _SAME,   _UNSURE,     _NEVER),     # unsure
