@@ -25,7 +25,7 @@ def person(x: float, y: float = 900.0, *, confidence: float = 0.8, label: str = 
 
 
 def tracking(fps: float = 5.0) -> Tracking:
-    return Tracking(fps=fps, confidence=0.3)
+    return Tracking()
 
 
 def walk(
