@@ -213,6 +213,10 @@ class Track:
     path: tuple[PathPoint, ...] = ()
     stationary_since: float | None = None
     lost: bool = False
+    velocity: tuple[float, float] = (0.0, 0.0)
+    """Over about the last second, in box heights a second: to the right, and down."""
+    dwell: Mapping[str, float] = field(default_factory=dict)
+    """By zone, for how many seconds it has been inside."""
 
 
 @dataclass(frozen=True, slots=True)
