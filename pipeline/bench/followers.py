@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.bench.rival import load, prepare
+from pipeline.bench.rival import load
 from pipeline.tracking import LOST_AFTER_S, Tracking
 from pipeline.types import Box, Detection, Frame, Image
 
@@ -159,6 +159,7 @@ def _libraries(confidence: float) -> list[Contestant]:
 def _ultralytics() -> list[Contestant]:
     found = []
     for kind, name in (("bytetrack", "ByteTrack"), ("botsort", "BoT-SORT")):
+
         def start(_: float, kind: str = kind) -> Follower:
             return _Ultralytics(kind)
 

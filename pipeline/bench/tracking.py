@@ -146,9 +146,7 @@ def _watch(sequence: Sequence, config: Config, *, rival: bool) -> _Watched:
     if not rival:
         return _Watched(frames, ours, None)
     with tempfile.TemporaryDirectory() as home:
-        find = own_detections(
-            weights(config), Path(home), config.cameras[CAMERA].detect.size
-        )
+        find = own_detections(weights(config), Path(home), config.cameras[CAMERA].detect.size)
         theirs = [find(frame.image()) for frame in sequence.frames()]
     return _Watched(frames, ours, theirs)
 

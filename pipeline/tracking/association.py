@@ -17,7 +17,16 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from pipeline.continuity import RESUME_WITHIN_S
-from pipeline.tracking.targets import Flags, Floats, Ints, Looks, Targets, centres_and_sizes
+from pipeline.tracking.targets import (
+    Flags,
+    Floats,
+    Ints,
+    Looks,
+    Targets,
+    centres_and_sizes,
+    known,
+    unused,
+)
 from pipeline.types import Detection
 
 BUFFER = 0.1
@@ -108,10 +117,8 @@ class Association:
             if looks is not None:
                 alone = _alone(boxes)[columns]
                 targets.learn(rows[alone], looks[columns[alone]])
-        targets.keep(
-            (targets.seen == now) | (targets.confirmed & (now - targets.seen <= keep_s))
-        )
-        self._begin(np.setdiff1d(np.arange(len(boxes)), columns), boxes, kinds, looks)
+        targets.keep((targets.seen == now) | (targets.confirmed & (now - targets.seen <= keep_s)))
+        self._begin(unused(len(boxes), columns), boxes, kinds, looks)
         return joined
 
     @property
@@ -142,8 +149,8 @@ class Association:
         cost = 1 - overlap * np.sqrt(_overlap_of_heights(targets, boxes))
         if looks is not None and targets.look.shape[1] == looks.shape[1]:
             # One of which it is not known has a length of 0, and is as likely as not.
-            known = targets.look.any(axis=1)[:, None] & looks.any(axis=1)
-            cost = cost + known * (LOOK_WEIGHT * (LOOK_MIDDLE - targets.look @ looks.T))
+            both = known(targets.look)[:, None] & known(looks)
+            cost = cost + both * (LOOK_WEIGHT * (LOOK_MIDDLE - targets.look @ looks.T))
         missed = np.maximum(before - targets.seen, 0.0) / keep_s
         cost = cost + (MISSED_COST * missed + TENTATIVE_COST * ~targets.confirmed)[:, None]
         possible = (overlap >= LEAST_OVERLAP) & (targets.families[:, None] == kinds)
@@ -157,7 +164,7 @@ class Association:
         free = targets.confirmed & (targets.seen >= before)
         free[rows] = False
         rest = np.flatnonzero(free)
-        others = np.setdiff1d(np.arange(len(boxes)), columns)
+        others = unused(len(boxes), columns)
         if not len(rest) or not len(others):
             return _NO_PAIRS
         overlap = _overlap(targets, rest, boxes[others], np.full(len(rest), BUFFER_MOST))
@@ -208,7 +215,8 @@ def _overlap_of_heights(targets: Targets, boxes: Floats) -> Floats:
 
 def _common(apart: Floats, half: Floats, other: Floats) -> Floats:
     """How much two lines share whose middles are `apart`, and of which these are the halves."""
-    return np.maximum(np.minimum(half + other - apart, 2 * np.minimum(half, other)), 0.0)
+    shared: Floats = np.maximum(np.minimum(half + other - apart, 2 * np.minimum(half, other)), 0.0)
+    return shared
 
 
 def _alone(boxes: Floats) -> Flags:

@@ -98,9 +98,7 @@ class Missing:
 def at_border(box: Box, size: Size) -> bool:
     """Whether a box touches the border of the picture, as far as a detector can tell."""
     across, down = BORDER * size[0], BORDER * size[1]
-    return (
-        box.x1 < across or box.y1 < down or box.x2 > size[0] - across or box.y2 > size[1] - down
-    )
+    return box.x1 < across or box.y1 < down or box.x2 > size[0] - across or box.y2 > size[1] - down
 
 
 def _alike(one: _Gone, arrival: Arrival, now: float) -> float:

@@ -73,14 +73,10 @@ class Targets:
         self.at = now
         square = self.scale**2
         noise = ACCELERATION**2 * square
-        place, both, speed = self.spread.T
-        self.spread = np.column_stack(
-            (
-                place + dt * (2 * both + dt * speed) + noise * (dt**3 / 3),
-                both + dt * speed + noise * (dt**2 / 2),
-                speed + noise * dt,
-            )
-        )
+        place, both, speed = self.spread.T  # views: they are changed in place
+        place += dt * (2 * both + dt * speed) + noise * (dt**3 / 3)
+        both += dt * speed + noise * (dt**2 / 2)
+        speed += noise * dt
         self.size_spread = self.size_spread + (GROWTH**2 * dt) * square
         self.centre = self.centre + self.velocity * dt
         if missed.any():
@@ -103,7 +99,7 @@ class Targets:
         self.centre[rows] += gain[:, None] * off
         self.velocity[rows] += gain_speed[:, None] * off
         kept = 1 - gain
-        self.spread[rows] = np.column_stack((kept * place, kept * both, speed - gain_speed * both))
+        self.spread[rows] = np.array((kept * place, kept * both, speed - gain_speed * both)).T
         spread = self.size_spread[rows]
         gain = spread / (spread + SIZE_TREMBLE**2 * doubt)
         self.size[rows] += gain[:, None] * (size - self.size[rows])
@@ -115,7 +111,7 @@ class Targets:
         if self.look.shape[1] != looks.shape[1]:
             self.look = np.zeros((len(self), looks.shape[1]), np.float32)
         old = self.look[rows]
-        new = np.where(old.any(axis=1)[:, None], old + MEMORY * (looks - old), looks)
+        new = np.where(known(old)[:, None], old + MEMORY * (looks - old), looks)
         length = np.sqrt(np.einsum("nc,nc->n", new, new))
         self.look[rows] = new / np.maximum(length, 1e-6)[:, None]
 
@@ -145,6 +141,18 @@ class Targets:
         if not which.all():
             for name in _ARRAYS:
                 setattr(self, name, getattr(self, name)[which])
+
+
+def known(looks: Looks) -> Flags:
+    """Of which rows it is known what they look like."""
+    return np.asarray(looks.any(axis=1))
+
+
+def unused(count: int, used: Ints) -> Ints:
+    """The indices below `count` that are not among `used`, in order."""
+    free = np.ones(count, np.bool_)
+    free[used] = False
+    return np.flatnonzero(free)
 
 
 def centres_and_sizes(boxes: Floats) -> tuple[Floats, Floats]:
