@@ -51,6 +51,10 @@ NEAR_OVERLAP = 0.15
 """What is left over is joined with what was seen in the last look and is left over too, if the
 boxes, widened as far as they may be, overlap by this: of who leaves by the border or behind a wall
 a part is still seen, and who sets off again runs ahead of what was expected."""
+PART_INSIDE = 0.8
+"""A box that lies within another by this share of it..."""
+PART_SURE = 0.6
+"""...and is less sure by this factor shows a part of the same thing, and begins nothing."""
 STALL_S = RESUME_WITHIN_S
 """What was there is looked for again after so long without any look at all."""
 ALONE_BELOW = 0.3
@@ -118,7 +122,10 @@ class Association:
                 alone = _alone(boxes)[columns]
                 targets.learn(rows[alone], looks[columns[alone]])
         targets.keep((targets.seen == now) | (targets.confirmed & (now - targets.seen <= keep_s)))
-        self._begin(unused(len(boxes), columns), boxes, kinds, looks)
+        others = unused(len(boxes), columns)
+        if len(others):
+            whole = ~_parts(boxes, kinds, np.array([one.confidence for one in detections]))
+            self._begin(others[whole[others]], boxes, kinds, looks)
         return joined
 
     @property
@@ -174,8 +181,6 @@ class Association:
         return rest[near], others[near_columns]
 
     def _begin(self, columns: Ints, boxes: Floats, kinds: Ints, looks: Looks | None) -> None:
-        if not len(columns):
-            return
         ids = np.arange(self._next_id, self._next_id + len(columns))
         self._next_id += len(columns)
         rows = self.targets.add(ids, kinds[columns], boxes[columns])
@@ -221,14 +226,27 @@ def _common(apart: Floats, half: Floats, other: Floats) -> Floats:
 
 def _alone(boxes: Floats) -> Flags:
     """Which boxes overlap no other by more than ALONE_BELOW."""
-    centre, size = centres_and_sizes(boxes)
-    shared = _common(np.abs(centre[:, None] - centre), size[:, None] / 2, size[None] / 2)
-    both = shared[:, :, 0] * shared[:, :, 1]
-    area = size[:, 0] * size[:, 1]
-    overlap = both / np.maximum(area[:, None] + area - both, 1e-9)
-    np.fill_diagonal(overlap, 0.0)
+    shared, area = _shared_areas(boxes)
+    overlap = shared / np.maximum(area[:, None] + area - shared, 1e-9)
     alone: Flags = overlap.max(axis=1) < ALONE_BELOW
     return alone
+
+
+def _parts(boxes: Floats, kinds: Ints, confidences: Floats) -> Flags:
+    """Which boxes show a part of what a surer one of the same family shows."""
+    shared, area = _shared_areas(boxes)
+    within = shared >= PART_INSIDE * np.maximum(area, 1e-9)[:, None]
+    surer = confidences[:, None] < PART_SURE * confidences
+    return np.asarray((within & surer & (kinds[:, None] == kinds)).any(axis=1))
+
+
+def _shared_areas(boxes: Floats) -> tuple[Floats, Floats]:
+    """What boxes share with each other (n, n), 0 with themselves, and their areas (n,)."""
+    centre, size = centres_and_sizes(boxes)
+    shared = _common(np.abs(centre[:, None] - centre), size[:, None] / 2, size[None] / 2)
+    areas: Floats = shared[:, :, 0] * shared[:, :, 1]
+    np.fill_diagonal(areas, 0.0)
+    return areas, size[:, 0] * size[:, 1]
 
 
 def _assigned(costs: Floats) -> tuple[Ints, Ints]:
