@@ -110,6 +110,14 @@ def test_who_comes_straight_towards_the_camera_moves():
     assert followed(times(0, 10), comes)[-1].stationary_since is None
 
 
+def test_who_is_cut_off_by_the_border_moves_as_far_as_the_free_edge_does():
+    def enters(at: float) -> Box:
+        right = 20 + 160 * at
+        return Box(max(right - 80, 0), 700, right, 900)
+
+    assert followed(times(0, 0.6), enters)[-1].velocity[0] == pytest.approx(0.8, abs=0.01)
+
+
 def test_one_look_at_which_two_are_taken_for_one_does_not_end_a_stand():
     def box(at: float) -> Box:
         return Box(460, 700, 540, 900) if round(at, 1) != 6.0 else Box(530, 700, 620, 900)

@@ -167,6 +167,16 @@ def test_irregular_looks_follow_all_the_same():
     assert lost == []
 
 
+def test_a_stall_without_any_look_ends_no_track_unless_it_is_long():
+    def ids_after(gap: float) -> set[int]:
+        moments = [*times(0, 3), *times(3 + gap, 4 + gap)]
+        seen, _ = walk(Tracking(), moments, lambda _: [person(500)])
+        return {track.id for tracks in seen for track in tracks}
+
+    assert ids_after(8) == {1}
+    assert ids_after(30) == {1, 2}
+
+
 def test_two_frames_of_one_moment_are_no_fault():
     seen, _ = walk(Tracking(), [0, 0.2, 0.2, 0.4], lambda _: [person(500)])
     assert [len(tracks) for tracks in seen] == [0, 1, 1, 1]
@@ -264,7 +274,7 @@ def test_a_second_restart_before_anybody_was_found_again_forgets_nobody():
 
 
 def test_on_a_real_street_people_keep_their_tracks(tmp_path):
-    """TUD-Campus at five looks a second against its ground truth (0.66 and 3.4 were measured)."""
+    """TUD-Campus at five looks a second against its ground truth (0.67 and 3.4 were measured)."""
     film = shared("mot/TUD-Campus/TUD-Campus.mp4")
     truth: dict[int, list[tuple[int, Box]]] = {}
     for line in shared("mot/TUD-Campus/gt/gt.txt").read_text().splitlines():
