@@ -102,7 +102,7 @@ def contestants(confidence: float, *, ultralytics: bool) -> list[Contestant]:
     return [
         Contestant("vigil", _Ours, confidence),
         *_libraries(confidence),
-        *(_ultralytics() if ultralytics else ()),
+        *(_ultralytics(confidence) if ultralytics else ()),
     ]
 
 
@@ -156,7 +156,7 @@ def _libraries(confidence: float) -> list[Contestant]:
     ]
 
 
-def _ultralytics() -> list[Contestant]:
+def _ultralytics(confidence: float) -> list[Contestant]:
     found = []
     for kind, name in (("bytetrack", "ByteTrack"), ("botsort", "BoT-SORT")):
 
@@ -165,7 +165,9 @@ def _ultralytics() -> list[Contestant]:
 
         sees = kind == "botsort"
         found.append(Contestant(f"ultralytics {name}", start, LEAST, own=True, sees=sees))
-        found.append(Contestant(f"ultralytics {name}, our detections", start, LEAST, sees=sees))
+        found.append(
+            Contestant(f"ultralytics {name}, our detections", start, confidence, sees=sees)
+        )
     return found
 
 

@@ -73,9 +73,10 @@ def measure_tracking(
     """Follow the people of a MOTChallenge sequence at its full rate, half, a third, and at about
     `looks_per_s`, beginning at each frame that gives other ones (offsets are pooled).
 
-    Detection is done once by ours, and once by ultralytics with the same weights and down to the
-    confidence that its trackers want; what is found is handed to the trackers, those of ultralytics
-    with their own settings. `ms_per_frame` is the median of tracking alone.
+    Detection is done once by ours, from `confidence` on, and once by ultralytics with the same
+    weights, from the confidence on that its trackers want. What ultralytics found is handed to its
+    trackers, with their own settings, as its `track` does it; what we found is handed to all.
+    `ms_per_frame` is the median of tracking alone.
 
     Raises:
         DatasetError: the sequence is wrong; the message says where.
