@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from pipeline.library import Pipeline, Status
+    from pipeline.replaying import replay
     from pipeline.types import Event, EventType, Severity, State
     from pipeline.workers.inline import watch
 
@@ -44,6 +45,7 @@ _HOMES = {
     "WeightsError": "errors",
     "WorkerError": "errors",
     "read_config": "configfile",
+    "replay": "replaying",
     "watch": "workers.inline",
 }
 
@@ -64,6 +66,7 @@ __all__ = [
     "WeightsError",
     "WorkerError",
     "read_config",
+    "replay",
     "watch",
 ]
 

@@ -18,8 +18,9 @@ from pydantic import (
 
 from pipeline.geometry import crosses_itself
 from pipeline.redact import shown
-from pipeline.rule_config import DEFAULT_RULES, Key, Rule, Section
-from pipeline.types import Severity, Zone
+from pipeline.rule_config import DEFAULT_RULES, AbandonedRule, LineRule, Rule
+from pipeline.section import Key, Section
+from pipeline.types import Line, Severity, Zone
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -92,6 +93,23 @@ class ZoneSection(Section):
     """What people read, such as "the front step"."""
     polygon: Polygon
     """At least three [x, y] points, in fractions 0..1 of the picture's width and height."""
+
+
+class LineSection(Section):
+    """A line across the picture; a bare list of points is taken as its points."""
+
+    name: str | None = None
+    """What people read, such as "the gate"."""
+    points: Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=2)]
+    """At least two [x, y] points, in fractions 0..1 of the picture's width and height."""
+    left: str | None = None
+    """What lies to the left of somebody who goes along it, such as "the street"..."""
+    right: str | None = None
+    """...and to the right."""
+
+
+def _line(value: Any) -> Any:
+    return {"points": value} if isinstance(value, list | tuple) else value
 
 
 def _zone(value: Any) -> Any:
@@ -197,6 +215,10 @@ class Camera(Section):
     """What is looked for, and how often."""
     zones: dict[Key, Annotated[ZoneSection, BeforeValidator(_zone)]] = Field(default={})
     """Regions of the picture, by name."""
+    lines: dict[Key, Annotated[LineSection, BeforeValidator(_line)]] = Field(default={})
+    """Lines across the picture, by name, for rules of type `line`."""
+    max_events_per_hour: Annotated[int, Field(ge=1, le=100_000)] = 60
+    """Of more events than this within an hour nobody is told; they are kept and counted."""
     rules: Annotated[dict[Key, Rule], Field(min_length=1)] = DEFAULT_RULES
     """What makes an event, by name; a person anywhere if none is given."""
     masks: Annotated[tuple[Polygon, ...], BeforeValidator(_polygons)] = ()
@@ -230,6 +252,11 @@ class Camera(Section):
                 raise ValueError(
                     f"rules.{key}.zone: this camera has no zone {rule.zone!r}; {known}"
                 )
+            if isinstance(rule, LineRule) and rule.line not in self.lines:
+                known = "it has " + ", ".join(self.lines) if self.lines else "it has none"
+                raise ValueError(
+                    f"rules.{key}.line: this camera has no line {rule.line!r}; {known}"
+                )
             missing = [label for label in rule.labels if label not in self.labels()]
             if missing:
                 raise ValueError(
@@ -242,7 +269,11 @@ class Camera(Section):
         """The class names that are looked for."""
         if self.detect.labels is not None:
             return self.detect.labels
-        return tuple(sorted({label for rule in self.rules.values() for label in rule.labels}))
+        wanted = {label for rule in self.rules.values() for label in rule.labels}
+        # Whose thing it is decides whether it was abandoned.
+        if any(isinstance(rule, AbandonedRule) for rule in self.rules.values()):
+            wanted.add("person")
+        return tuple(sorted(wanted))
 
     def address(self) -> str:
         """The source with its account, to open it; holds the password."""
@@ -276,4 +307,10 @@ class Camera(Section):
         return {
             key: Zone(key, zone.name or f"the {readable(key)}", zone.polygon)
             for key, zone in self.zones.items()
+        }
+
+    def named_lines(self) -> dict[str, Line]:
+        return {
+            key: Line(key, line.name or f"the {readable(key)}", line.points, line.left, line.right)
+            for key, line in self.lines.items()
         }

@@ -27,22 +27,44 @@ from pipeline.camera_config import (
     readable,
 )
 from pipeline.redact import redact, shown
-from pipeline.rule_config import Key, LoiterRule, Rule, RuleBase, Section, ZoneRule
+from pipeline.rule_config import (
+    AbandonedRule,
+    CrowdRule,
+    FallRule,
+    LineRule,
+    LoiterRule,
+    NoveltyRule,
+    OwnRule,
+    PresenceRule,
+    Rule,
+    RuleBase,
+    SpeedRule,
+    ZoneRule,
+)
+from pipeline.section import Key, Section
 
 __all__ = [
+    "AbandonedRule",
     "Camera",
     "CameraDefaults",
     "Config",
+    "CrowdRule",
     "Describer",
     "Detect",
     "DetectorSection",
+    "FallRule",
     "Health",
     "Key",
+    "LineRule",
     "LoiterRule",
+    "NoveltyRule",
+    "OwnRule",
+    "PresenceRule",
     "Record",
     "Rule",
     "RuleBase",
     "Section",
+    "SpeedRule",
     "Storage",
     "Web",
     "ZoneRule",

@@ -283,14 +283,14 @@ def _problem(item: Any, path: Path_) -> str:
         case "extra_forbidden":
             near = difflib.get_close_matches(str(path[-1]), _known_keys(), n=1)
             return "unknown key; " + (f"did you mean `{near[0]}`?" if near else "remove it")
-        case "too_short" if path[-1] == "polygon" or "zones" in path or "masks" in path:
-            return f"a polygon needs at least 3 points, here are {context['actual_length']}"
         case "too_short":
-            return f"needs at least {context['min_length']} entry"
+            return _too_few(path, context)
         case "union_tag_invalid":
             return f"there is no rule of this type; known are {context['expected_tags']}"
         case "union_tag_not_found":
-            return "write the rule's `type`, such as zone or loiter"
+            return "write the rule's `type`, such as zone, line or loiter"
+        case "string_pattern_mismatch" if path[-1] == "type":
+            return "write a rule of your own as module:attribute, such as my_rules:Limping"
         case "string_pattern_mismatch":
             return "use lower-case letters, digits, - and _ only"
         case "path_type":
@@ -300,3 +300,12 @@ def _problem(item: Any, path: Path_) -> str:
         case _:
             message: str = item["msg"]
             return message[0].lower() + message[1:]
+
+
+def _too_few(path: Path_, context: Mapping[str, Any]) -> str:
+    least, here = context["min_length"], context["actual_length"]
+    if path[-1] == "points" or "lines" in path:
+        return f"a line needs at least {least} points, here are {here}"
+    if path[-1] == "polygon" or "zones" in path or "masks" in path:
+        return f"a polygon needs at least {least} points, here are {here}"
+    return f"needs at least {least} entry"

@@ -8,6 +8,7 @@ presentation time in seconds and for media: it only goes on too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -197,6 +198,10 @@ class PathPoint(NamedTuple):
     y: float
 
 
+STANDS_BELOW = 0.1
+"""What is slower, in box heights a second, goes nowhere: a box trembles as much."""
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """One object followed over time. `id` is unique per camera and run.
@@ -213,6 +218,25 @@ class Track:
     path: tuple[PathPoint, ...] = ()
     stationary_since: float | None = None
     lost: bool = False
+    velocity: tuple[float, float] = (0.0, 0.0)
+    """Over about the last second, in box heights a second: to the right, and down."""
+    dwell: Mapping[str, float] = field(default_factory=dict)
+    """By zone, for how many seconds it has been inside."""
+    settled: bool = False
+    """It has stood there for so long that it is part of the place: no rule speaks of it."""
+
+    @property
+    def speed(self) -> float:
+        """Box heights a second."""
+        return math.hypot(*self.velocity)
+
+    @property
+    def direction(self) -> float | None:
+        """Where it goes: degrees 0..360 clockwise, 0 up in the picture; None of what stands."""
+        right, down = self.velocity
+        if self.speed < STANDS_BELOW:
+            return None
+        return math.degrees(math.atan2(right, -down)) % 360
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +246,18 @@ class Zone:
     key: str
     name: str
     polygon: Polygon
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A named line across the picture; `points` in fractions 0..1 of its width and height. `left`
+    and `right` name what lies on its sides, as seen by somebody who goes along it."""
+
+    key: str
+    name: str
+    points: Polygon
+    left: str | None = None
+    right: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +288,8 @@ class Finding:
 
     `strength` 0..1 is how far beyond its limit the rule is; `evidence` holds the numbers behind
     `rule_reason`, a sentence for people; `question` is what a model would be asked, answerable
-    by Yes or No.
+    by Yes or No. A finding of a `group` speaks of all its tracks together, as of a crowd, and not
+    of the first one.
     """
 
     rule: str
@@ -263,3 +300,4 @@ class Finding:
     strength: float
     evidence: Mapping[str, float]
     question: str
+    group: bool = False

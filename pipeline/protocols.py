@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pipeline.types import (
     Detection,
@@ -86,6 +86,20 @@ class Rule(Protocol):
 
     def restore(self, state: JsonObject) -> None:
         """Take over what `state` gave, before the first view."""
+        ...
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A rule, or another part of a camera's analysis, that learns over days what must outlive any
+    stop, however long."""
+
+    def memory(self) -> JsonObject:
+        """What was learned, as JSON; moments as UTC time stamps."""
+        ...
+
+    def recall(self, memory: JsonObject) -> None:
+        """Take over what `memory` gave, before the first view."""
         ...
 
 

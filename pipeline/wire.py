@@ -119,7 +119,7 @@ class _ForEditors(GenerateJsonSchema):
     def tagged_union_schema(self, schema: core_schema.TaggedUnionSchema) -> JsonSchemaValue:
         made = super().tagged_union_schema(schema)
         # The tag is wanted even where a member has a default for it.
-        return {**made, "required": [made["discriminator"]["propertyName"]]}
+        return {**made, "required": ["type"]}
 
     def encode_default(self, dft: Any) -> Any:
         # What is a default is no secret.

@@ -140,7 +140,7 @@ def test_a_disabled_camera_is_not_watched() -> None:
         (SHOP.replace("[0.9, 1.0], [0.1, 1.0]", "[0.1, 1.0], [0.9, 1.0]"), "cameras.back-door.zones.step.polygon: its edges cross each other; list the corners in order around it."),
         ("cameras: {door: {source: b, masks: [[0, 0], [1, 0], [1, 1]]}}", "cameras.door.masks: this is one polygon, and a list of polygons is wanted: write [[[x, y], [x, y], ...]]."),
         (SHOP.replace("zone: step", "zone: stp"), "cameras.back-door: rules.lingers.zone: this camera has no zone 'stp'; it has step."),
-        (SHOP.replace("type: loiter", "type: loitr"), "there is no rule of this type; known are 'zone', 'loiter'."),
+        (SHOP.replace("type: loiter", "type: loitr"), "there is no rule of this type; known are 'zone', 'line', 'loiter'"),
         (SHOP.replace("CAM_USER", "NO_SUCH"), "cameras.back-door.source uses ${NO_SUCH}, which is not set; write NO_SUCH=... into .env beside the file, or export it."),
         (SHOP.replace("back-door", "Back Door"), "cameras.Back Door: use lower-case letters, digits, - and _ only."),
         (SHOP + "site: home\n", "line 10, site is there twice; remove or rename one."),

@@ -22,6 +22,7 @@ HOMES = {
     "init": "cameras",
     "check": "cameras",
     "simulate": "simulate",
+    "replay": "replay",
     "subscribe": "events",
     "review": "review",
     "clip": "review",

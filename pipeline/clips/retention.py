@@ -15,7 +15,7 @@ from pipeline.clips.footage import Footage, Segment
 from pipeline.clips.naming import begun
 from pipeline.clips.tracklog import FILE_S
 from pipeline.clock import HostClock
-from pipeline.config import Config, LoiterRule, Record
+from pipeline.config import Config, Record
 from pipeline.errors import StoreError
 from pipeline.media import EventMedia, LocalMedia
 
@@ -161,11 +161,7 @@ class Retention:
         settings = self._config.cameras.get(camera)
         record = Record() if settings is None else settings.record
         # A rule that waits finds what began so long ago.
-        waits = [
-            rule.seconds
-            for rule in (settings.rules.values() if settings is not None else ())
-            if isinstance(rule, LoiterRule)
-        ]
+        waits = [rule.waits_s for rule in (settings.rules.values() if settings is not None else ())]
         reach = min(max(waits, default=0.0), record.longest_s / 2)
         return timedelta(seconds=record.pre_roll_s + reach)
 

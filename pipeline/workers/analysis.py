@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from pipeline.looking import Attention, Choice, Kept
 from pipeline.motion import MotionGate
 from pipeline.protocols import Detector
 from pipeline.rules import make_rule
+from pipeline.schedule_config import within
 from pipeline.tracking import Tracking
 from pipeline.types import Detection, Finding, Frame, Motion, Size, Track, View
 
@@ -72,9 +73,18 @@ class Analysis:
 
     Tracks and incidents are in pixels: a picture of another size breaks them off like a jump in
     time, since a camera that changes its resolution often changes what it shows too.
+
+    `new_id` gives each event its id; ids that sort by the time they are given, if there is none.
     """
 
-    def __init__(self, config: Config, key: str, detector: Detector) -> None:
+    def __init__(
+        self,
+        config: Config,
+        key: str,
+        detector: Detector,
+        *,
+        new_id: Callable[[], str] | None = None,
+    ) -> None:
         camera = config.cameras[key]
         detect = camera.detect
         self._key, self._name, self._tz = key, config.camera_name(key), config.tz()
@@ -85,9 +95,13 @@ class Analysis:
         self._kept = Kept()
         self._tracking = Tracking(fps=detect.fps, confidence=detect.confidence)
         self._rules = {
-            name: make_rule(name, rule, self._zones) for name, rule in camera.rules.items()
+            name: make_rule(name, rule, self._zones, camera.named_lines())
+            for name, rule in camera.rules.items()
         }
-        self._incidents = Incidents()
+        self._schedules = {
+            name: rule.schedule for name, rule in camera.rules.items() if rule.schedule is not None
+        }
+        self._incidents = Incidents(new_id=new_id)
         self._begun = self._broken_off = False
         self._size: Size | None = None
         self._begun_size: Size | None = None
@@ -173,8 +187,12 @@ class Analysis:
         )
         with _timed(spent, "rules"):
             findings: list[Finding] = []
-            for rule in self._rules.values():
-                findings += rule.update(view)
+            for name, rule in self._rules.items():
+                # Out of its hours, too, a rule goes on seeing who came when.
+                found_now = rule.update(view)
+                schedule = self._schedules.get(name)
+                if schedule is None or within(schedule, view.captured_at):
+                    findings += found_now
             actions += self._incidents.update(view, findings)
         detections = None if found is None else len(found)
         return Look(frame, view, detections, actions, spent, frame.pts)

@@ -69,9 +69,9 @@ def _watch(config: Config) -> Iterator[Event]:
         # Of a live source one at a time, or what is found would wait for the next frame.
         depth = 1 if source.live else None
         for last in looks(analysis, _due(source, settings.detect.fps), depth):
-            yield from _versions(config, last, last.actions, known)
+            yield from versions(config, last, last.actions, known)
         if last is not None:
-            yield from _versions(config, last, analysis.interrupt("stopped"), known)
+            yield from versions(config, last, analysis.interrupt("stopped"), known)
         if source.live:
             raise SourceUnreachable(
                 f"{settings.shown()} sends nothing more; see whether it still runs, "
@@ -79,7 +79,7 @@ def _watch(config: Config) -> Iterator[Event]:
             )
 
 
-def _versions(
+def versions(
     config: Config, look: Look, actions: Sequence[Action], known: dict[str, Event]
 ) -> Iterator[Event]:
     """The events after the actions; those that have ended are forgotten."""
