@@ -11,6 +11,7 @@ from pipeline.clock import HostClock
 from pipeline.types import (
     Clip,
     ClipReason,
+    EventRule,
     EventType,
     Polygon,
     Scene,
@@ -70,15 +71,44 @@ class EventCreated(Wire):
     scene: Scene | None = None
     judge_within_s: float = Field(default=60.0, gt=0)
     footage: Footage | None = None
+    rules: tuple[EventRule, ...] = ()
+    announced: bool = True
+
+
+class Leading(Wire):
+    """What an event is about from now on: its leading rule, and what goes with that.
+
+    `images` take the place of those before, if there are any. `scene` and `judge_within_s` are as
+    in `EventCreated`.
+    """
+
+    rule: str
+    severity: Severity
+    zone: str | None
+    question: str
+    description: str
+    described_by: str
+    images: tuple[SceneImage, ...] = ()
+    scene: Scene | None = None
+    judge_within_s: float = Field(default=60.0, gt=0)
 
 
 class EventUpdated(Wire):
-    """Amendment: the happening goes on, with more tracks, a stronger finding or a new sentence."""
+    """Amendment: the happening goes on, with more tracks or rules, a stronger finding or a new
+    sentence.
+
+    `leading` is given where a more severe rule leads from now on, or where nobody was told of the
+    event before. `rules` are all that took part, or none where that is not news. Once `announced`,
+    an event stays so.
+    """
 
     kind: Literal["updated"] = "updated"
     tracks: tuple[TrackBox, ...]
     scores: Mapping[str, float]
     rule_reason: str
+    leading: Leading | None = None
+    rules: tuple[EventRule, ...] = ()
+    announced: bool = False
 
 
 class CameraLost(Wire):

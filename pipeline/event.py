@@ -25,6 +25,11 @@ class Severity(StrEnum):
     NOTICE = "notice"
     ALERT = "alert"
 
+    @property
+    def rank(self) -> int:
+        """0 for the least."""
+        return list(Severity).index(self)
+
 
 class State(StrEnum):
     """What is known of an event's truth; see `store.states` for how it changes."""
@@ -77,6 +82,16 @@ class TrackBox(Wire):
     label: str
     confidence: Fraction
     box: tuple[Fraction, Fraction, Fraction, Fraction]
+
+
+class EventRule(Wire):
+    """A rule that took part in an event: since when, and its own sentence."""
+
+    rule: str
+    zone: str | None = None
+    severity: Severity
+    started: AwareDatetime
+    rule_reason: str
 
 
 class SceneImage(Wire):
@@ -161,6 +176,11 @@ class Event(Wire):
     `annotated_clip` the same with what was tracked drawn in; while there is none, `clip_reason`
     is a code for why, if it is known, and `clip_error` a sentence.
 
+    `rule`, `severity`, `zone`, `question` and `rule_reason` are those of the leading rule: the most
+    severe one that took part, of several the first. `rules` are all of them (empty in events of
+    earlier versions). An event that is not `announced` is kept, and on the page, but nobody was
+    told of it: the camera had too many, or the rule was cooling down.
+
     That a camera is away or frozen is an event too: its `rule` is `camera.offline` or
     `camera.frozen`, it has no tracks, pictures or clip, `frame_size` is (0, 0), `question` is
     empty and `score` 1, since it is seen and not estimated.
@@ -196,6 +216,8 @@ class Event(Wire):
     annotated_clip: Clip | None = None
     clip_reason: ClipReason | None = None
     clip_error: str | None = None
+    rules: tuple[EventRule, ...] = ()
+    announced: bool = True
 
     @property
     def of_camera(self) -> bool:

@@ -139,6 +139,8 @@ class CameraStatus(Wire):
     """And how many the detector has for it, beside the other cameras; None for any number."""
     events: int = 0
     dropped: Mapping[str, int] = {}
+    silenced: Mapping[str, int] = {}
+    """Why nobody was told of an event when it began -> how many; see `incidents.Silence`."""
     breaks: int = 0
     """How often its pictures did not go on from those before: connections, and jumps in time."""
     changes: Mapping[str, int] = {}

@@ -31,12 +31,14 @@ def make_scene(
     media: Media,
     *,
     max_crops: int = 3,
+    prefix: str = "",
 ) -> Scene:
     """Store the pictures of a finding under `events/<event id>/` and return its scene.
 
     The first picture is the whole frame with the boxes of the finding's tracks and the outline
     of its zone, at most MAX_SIDE long; then come padded crops of the `max_crops` largest tracks,
-    in the camera's own pixels and without marks. `frame` is the one `view` was made from.
+    in the camera's own pixels and without marks. `prefix` begins the pictures'
+    names. `frame` is the one `view` was made from.
 
     Raises:
         StoreError: the pictures cannot be stored.
@@ -46,7 +48,7 @@ def make_scene(
     images = [
         _store(
             media,
-            f"events/{event_id}/frame.jpg",
+            f"events/{event_id}/{prefix}frame.jpg",
             marked(image, finding.tracks, zone.polygon if zone else ()),
             "frame",
             _frame_caption(finding.tracks, zone.name if zone else None),
@@ -56,7 +58,7 @@ def make_scene(
     for number, track in enumerate(largest, start=1):
         x1, y1, x2, y2 = crop_window(track.detection.box, frame.size)
         if x2 > x1 and y2 > y1:
-            key = f"events/{event_id}/crop-{number}.jpg"
+            key = f"events/{event_id}/{prefix}crop-{number}.jpg"
             caption = f"The part of it with the {track.label}, enlarged"
             images.append(_store(media, key, image[y1:y2, x1:x2], "crop", caption))
     return Scene(

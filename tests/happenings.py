@@ -18,6 +18,7 @@ from pipeline.amendment import (
     EventJudged,
     EventUpdated,
     Footage,
+    Leading,
 )
 from pipeline.types import (
     Clip,
@@ -90,6 +91,19 @@ def updated(**changes: Any) -> EventUpdated:
         "rule_reason": "Two people have stood at the back door for 60 s (limit 30 s), 02:14.",
     }
     return EventUpdated(**(values | changes))
+
+
+def leading(**changes: Any) -> Leading:
+    """That somebody has fallen leads from now on."""
+    values: dict[str, Any] = {
+        "rule": "falls",
+        "severity": Severity.ALERT,
+        "zone": None,
+        "question": "Does a person lie on the ground?",
+        "description": "A person lies at the back door.",
+        "described_by": "template",
+    }
+    return Leading(**(values | changes))
 
 
 def judged(outcome: Outcome = Outcome.YES, **changes: Any) -> EventJudged:

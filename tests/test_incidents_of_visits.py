@@ -10,7 +10,7 @@ import pytest
 from handmade import times, view
 from playing import finding, incidents, kinds, play
 
-from pipeline.incidents import MOST_TRACKS, Action, Close, Open, Update
+from pipeline.incidents import MOST_TRACKS, VANISHED_S, Action, Close, Open, Update
 from pipeline.types import Finding
 
 
@@ -22,7 +22,7 @@ def visits(count: int, stay_s: float, pause_s: float) -> list[tuple[float, Actio
         here = number < count and into <= stay_s + 1e-3
         return [finding(int(number) + 1, at, since=number * (stay_s + pause_s))] if here else []
 
-    return play(incidents(), times(0, count * (stay_s + pause_s) + 4), found)
+    return play(incidents(), times(0, count * (stay_s + pause_s) + VANISHED_S), found)
 
 
 def test_visitors_one_after_the_other_at_one_spot_are_one_happening_each():

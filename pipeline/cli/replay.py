@@ -130,7 +130,7 @@ def _json_line(found: Replayed) -> str:
         "score": round(event.score, 4),
         "rule_reason": event.rule_reason,
     }
-    keys = {"id", "severity", "zone", "tracks", "started", "ended"}
+    keys = {"id", "severity", "zone", "tracks", "started", "ended", "rules", "announced"}
     return json.dumps({**told, **event.model_dump(mode="json", include=keys)}, ensure_ascii=False)
 
 

@@ -111,7 +111,7 @@ class Display:
         """One line of figures for every camera, for output that is no terminal."""
         return "; ".join(
             f"{key}: {_word(c.state)}, {c.frames} frames, {c.looks_per_s:.1f} detections/s, "
-            f"{_latency(c)}, {self._counts.get(key, 0)} events"
+            f"{_latency(c)}, {self._counts.get(key, 0)} events{_silenced(c)}"
             for key, c in status.cameras.items()
         )
 
@@ -169,6 +169,11 @@ def _word(state: CameraState) -> str:
 
 def _latency(camera: CameraStatus) -> str:
     return "-" if camera.latency_ms is None else f"{camera.latency_ms:.0f} ms"
+
+
+def _silenced(camera: CameraStatus) -> str:
+    silenced = sum(camera.silenced.values())
+    return f" ({silenced} not announced)" if silenced else ""
 
 
 class Every:

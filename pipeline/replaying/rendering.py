@@ -74,7 +74,8 @@ class Rendering:
     def _pen(self, size: Size) -> Pen:
         camera = self._config.cameras[self._key]
         zones = [zone.polygon for zone in camera.named_zones().values()]
-        return Pen(size, zones, numbered=True)
+        lines = [line.points for line in camera.named_lines().values()]
+        return Pen(size, zones, lines=lines, numbered=True)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pipeline.types import Line, Zone
 RULES: Mapping[type[config.RuleBase], str] = {
     config.ZoneRule: "zone:InZone",
     config.LoiterRule: "loiter:Loitering",
+    config.FallRule: "fall:Falls",
 }
 """Where the rule of each section is, in this folder."""
 

@@ -6,14 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pydantic import ValidationError
 from sqlalchemy import Connection, func, insert, select, update
 
-from pipeline.amendment import Amendment, EventClipFailed, EventClipReady, EventCreated, EventJudged
-from pipeline.errors import StoreError
-from pipeline.store import clips, jobs, schema
+from pipeline.amendment import (
+    Amendment,
+    EventClipFailed,
+    EventClipReady,
+    EventCreated,
+    EventJudged,
+    EventUpdated,
+    Leading,
+)
+from pipeline.store import clips, jobs, outbox, schema
 from pipeline.store.fold import fold
-from pipeline.types import Event, Severity, State
+from pipeline.store.snapshots import parsed
+from pipeline.store.states import Trigger, trigger_of
+from pipeline.types import Event, Scene, Severity, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,38 +44,65 @@ class Facets:
     rules: tuple[str, ...]
 
 
-def parsed(snapshot: str) -> Event:
-    """An event from its stored form. Raises: StoreError: it is not of this version's."""
-    try:
-        return Event.model_validate_json(snapshot)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise StoreError(
-            f"A stored event cannot be read (at {where}); was the database changed by hand, or by "
-            "another version of vigil?"
-        ) from None
-
-
 def amend(connection: Connection, event_id: str, amendment: Amendment, now: datetime) -> Event:
     """Fold the amendment in; store the version, put it into the outbox, begin or close jobs."""
     known = find(connection, event_id)
+    if known is not None and _outdated(connection, known, amendment):
+        return known
     event = fold(known, event_id, amendment, now)
     if event is not known:
         _store(connection, event, is_new=known is None)
     if isinstance(amendment, EventCreated):
-        if event is not known and amendment.scene is not None:
-            deadline = now + timedelta(seconds=amendment.judge_within_s)
-            scene = amendment.scene.model_dump_json()
-            jobs.begin(connection, jobs.JobKind.JUDGE, event, scene, now=now, deadline=deadline)
+        if event is not known:
+            _ask(connection, event, amendment, now)
         if event is not known and amendment.footage is not None:
             clips.begin(connection, event, amendment.footage, now)
+    elif isinstance(amendment, EventUpdated):
+        _updated(connection, known, event, amendment, now)
     elif isinstance(amendment, EventJudged):
         jobs.close(connection, event_id, jobs.JobKind.JUDGE)
     elif isinstance(amendment, EventClipReady | EventClipFailed):
         clips.settle(connection, event, amendment, now)
-    elif known is not None and event.score != known.score:
-        jobs.reorder(connection, event)
     return event
+
+
+def _outdated(connection: Connection, event: Event, amendment: Amendment) -> bool:
+    """Whether it answers a question that another has taken the place of: the judge was at it when
+    a more severe rule took the lead."""
+    if not isinstance(amendment, EventJudged):
+        return False
+    asked = jobs.payload(connection, event.id, jobs.JobKind.JUDGE)
+    return (
+        asked is not None
+        and Scene.model_validate_json(asked).question != amendment.verdict.question
+    )
+
+
+def _updated(
+    connection: Connection,
+    known: Event | None,
+    event: Event,
+    amendment: EventUpdated,
+    now: datetime,
+) -> None:
+    """What a model was asked before is answered by nobody any more, where that has changed."""
+    if known is None:
+        return
+    if trigger_of(known, amendment) in (Trigger.ASKED_ANEW, Trigger.LED_ANEW):
+        jobs.close(connection, event.id, jobs.JobKind.JUDGE)
+        if amendment.leading is not None:
+            _ask(connection, event, amendment.leading, now)
+    if event.score != known.score:
+        jobs.reorder(connection, event)
+
+
+def _ask(
+    connection: Connection, event: Event, asking: EventCreated | Leading, now: datetime
+) -> None:
+    if asking.scene is not None:
+        deadline = now + timedelta(seconds=asking.judge_within_s)
+        scene = asking.scene.model_dump_json()
+        jobs.begin(connection, jobs.JobKind.JUDGE, event, scene, now=now, deadline=deadline)
 
 
 def find(connection: Connection, event_id: str) -> Event | None:
@@ -142,12 +177,4 @@ def _store(connection: Connection, event: Event, *, is_new: bool) -> None:
         connection.execute(
             update(schema.events).where(schema.events.c.id == event.id).values(**row)
         )
-    connection.execute(
-        insert(schema.outbox).values(
-            event_id=event.id,
-            version=event.version,
-            type=event.type.value,
-            committed_at=event.updated_at,
-            snapshot=snapshot,
-        )
-    )
+    outbox.add(connection, event, snapshot)

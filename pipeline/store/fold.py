@@ -19,7 +19,7 @@ from pipeline.amendment import (
     EventUpdated,
 )
 from pipeline.errors import AmendmentError
-from pipeline.store.states import next_state
+from pipeline.store.states import Trigger, next_state, trigger_of
 from pipeline.types import Event, EventType, Outcome, State, TrackBox, combined_score
 
 Change = (
@@ -125,11 +125,7 @@ def _changes(event: Event, amendment: Change) -> dict[str, Any]:
         case CameraBack():
             return {"rule_reason": amendment.rule_reason, "ended": amendment.ended}
         case EventUpdated():
-            return {
-                "tracks": _joined(event.tracks, amendment.tracks),
-                "rule_reason": amendment.rule_reason,
-                **_scored(event.id, event.scores, _strongest(event.scores, amendment.scores)),
-            }
+            return _updated(event, amendment)
         case EventJudged():
             return {
                 **_judged(amendment),
@@ -142,6 +138,34 @@ def _changes(event: Event, amendment: Change) -> dict[str, Any]:
             return {"clip_reason": amendment.reason, "clip_error": amendment.error}
         case EventEnded():
             return {"ended": amendment.ended}
+
+
+def _updated(event: Event, amendment: EventUpdated) -> dict[str, Any]:
+    known = event.scores
+    changes: dict[str, Any] = {
+        "tracks": _joined(event.tracks, amendment.tracks),
+        "rule_reason": amendment.rule_reason,
+        "rules": amendment.rules or event.rules,
+        "announced": event.announced or amendment.announced,
+    }
+    leading = amendment.leading
+    if leading is not None and leading.severity.rank >= event.severity.rank:
+        changes |= {
+            "rule": leading.rule,
+            "severity": leading.severity,
+            "zone": leading.zone,
+            "question": leading.question,
+            "images": leading.images or event.images,
+        }
+        if trigger_of(event, amendment) in (Trigger.ASKED_ANEW, Trigger.LED_ANEW):
+            # An answer to another question says nothing of this one.
+            known = {name: value for name, value in known.items() if name != "model"}
+            changes |= {
+                "description": leading.description,
+                "described_by": leading.described_by,
+                **dict.fromkeys(("state_reason", "judge_reason", "probability", "judged_by")),
+            }
+    return changes | _scored(event.id, known, _strongest(known, amendment.scores))
 
 
 def _judged(amendment: EventJudged) -> dict[str, Any]:

@@ -1,15 +1,20 @@
-"""Every version of every event in the order of commitment, for publishing and as history."""
+"""Every version of every event in the order of commitment, for publishing and as history.
+
+What is published is numbered from 1 without gaps, so that a reader sees what it missed. Versions
+that nobody is told of lie between them without such a number; the page follows all of them by
+their place.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Column, Connection, delete, func, insert, or_, select
 
 from pipeline.store import meta, schema
 from pipeline.store.database import Database
-from pipeline.store.events import parsed
+from pipeline.store.snapshots import parsed
 from pipeline.types import Event
 
 _ACKNOWLEDGED = "outbox.acknowledged"
@@ -18,7 +23,9 @@ _TABLE = schema.outbox
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """One version of one event; sequences begin at 1, rise by 1 and are never used twice."""
+    """One version of one event. `sequence` is its number among those that are published: they
+    begin at 1, rise by 1 and are never used twice; from `Outbox.after` its place among all, which
+    rises."""
 
     sequence: int
     event: Event
@@ -29,22 +36,28 @@ class Outbox:
         self._database = database
 
     def pending(self, after: int, limit: int) -> list[OutboxRow]:
-        """At most `limit` rows that follow the sequence `after`, in order."""
-        query = (
-            select(_TABLE.c.sequence, _TABLE.c.snapshot)
-            .where(_TABLE.c.sequence > after)
-            .order_by(_TABLE.c.sequence)
-            .limit(limit)
-        )
-        with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        return [OutboxRow(row.sequence, parsed(row.snapshot)) for row in rows]
+        """At most `limit` rows to be published that follow the sequence `after`, in order."""
+        return self._rows(_TABLE.c.number, after, limit)
+
+    def after(self, place: int, limit: int) -> list[OutboxRow]:
+        """At most `limit` rows that follow a place among all, in order."""
+        return self._rows(_TABLE.c.sequence, place, limit)
 
     def newest(self) -> int:
         """The highest sequence ever given, 0 if none was."""
         with self._database.read() as connection:
-            newest = connection.scalar(select(func.max(_TABLE.c.sequence))) or 0
-            return max(newest, _acknowledged(connection))
+            return _newest(connection)
+
+    def last(self) -> int:
+        """The place of the last row of all, 0 if there never was one."""
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(_TABLE.c.sequence))) or 0
+
+    def _rows(self, column: Column[int], after: int, limit: int) -> list[OutboxRow]:
+        query = select(column, _TABLE.c.snapshot).where(column > after).order_by(column)
+        with self._database.read() as connection:
+            rows = connection.execute(query.limit(limit)).all()
+        return [OutboxRow(number, parsed(snapshot)) for number, snapshot in rows]
 
     def acknowledged(self) -> int:
         """The sequence up to which everything has been published once, 0 if nothing has."""
@@ -58,7 +71,8 @@ class Outbox:
                 meta.put(connection, _ACKNOWLEDGED, str(sequence))
 
     def prune(self, before: datetime) -> int:
-        """Remove the published rows committed before a moment and return their number.
+        """Remove the rows committed before a moment that need not be published, or not any more,
+        and return how many.
 
         An event's newest version stays readable; its history is what goes.
         """
@@ -66,10 +80,30 @@ class Outbox:
             gone = connection.execute(
                 delete(_TABLE).where(
                     _TABLE.c.committed_at < before,
-                    _TABLE.c.sequence <= _acknowledged(connection),
+                    or_(_TABLE.c.number.is_(None), _TABLE.c.number <= _acknowledged(connection)),
                 )
             )
             return gone.rowcount
+
+
+def add(connection: Connection, event: Event, snapshot: str) -> None:
+    """Put an event's new version in; it will be published if it is announced."""
+    connection.execute(
+        insert(_TABLE).values(
+            event_id=event.id,
+            version=event.version,
+            type=event.type.value,
+            committed_at=event.updated_at,
+            snapshot=snapshot,
+            number=_newest(connection) + 1 if event.announced else None,
+        )
+    )
+
+
+def _newest(connection: Connection) -> int:
+    # Rows are removed only once they were acknowledged, so no number is given twice.
+    newest = connection.scalar(select(func.max(_TABLE.c.number))) or 0
+    return max(newest, _acknowledged(connection))
 
 
 def _acknowledged(connection: Connection) -> int:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration; a database at another is migrated, or refused if it is not known."""
 
 
@@ -67,6 +67,7 @@ events = Table(
 )
 
 # Every version of every event in the order of commitment: what is published, and the history.
+# What is published is numbered for itself, without gaps; of the rest `number` is null.
 outbox = Table(
     "outbox",
     metadata,
@@ -76,7 +77,9 @@ outbox = Table(
     Column("type", String, nullable=False),
     Column("committed_at", UtcDateTime, nullable=False),
     Column("snapshot", Text, nullable=False),
+    Column("number", Integer),
     UniqueConstraint("event_id", "version", name="outbox_version"),
+    Index("outbox_number", "number", unique=True),
     # A number is never given twice, not even after the newest rows were removed.
     sqlite_autoincrement=True,
 )

@@ -26,6 +26,8 @@ class Trigger(StrEnum):
     CREATED_ASKED = "created, and a model is asked"
     CREATED_UNASKED = "created, and no model is asked"
     UPDATED = "updated"
+    ASKED_ANEW = "updated, and a model is asked something new"
+    LED_ANEW = "updated, with a new question that no model is asked"
     YES = "judged: yes"
     NO = "judged: no"
     UNSURE = "judged: unsure"
@@ -50,16 +52,20 @@ _UNSURE, _UNVERIFIED, _UNJUDGED = State.UNSURE, State.UNVERIFIED, State.UNJUDGED
 _SAME, _NEVER = Step.NOTHING, Step.IMPOSSIBLE
 _STATES: tuple[State | None, ...] = (None, *State)
 
-# Three rules stand behind the rows. What is repeated after a crash changes nothing: `created` and
+# Four rules stand behind the rows. What is repeated after a crash changes nothing: `created` and
 # `ended` twice, and a verdict after an answer, for the first answer stands. A late answer still
-# counts where there was none (`unverified`). And an update is taken even after the end, since the
-# worker that saw more may have been slower than the one that ended the event after a restart.
+# counts where there was none (`unverified`). What was answered to one question says nothing of
+# the next: where a more severe rule leads, the event is as at a beginning. And an update is taken
+# even after the end, since the worker that saw more may have been slower than the one that ended
+# the event after a restart.
 # fmt: off
 _ROWS: tuple[tuple[State | Step, ...], ...] = (
     # no event   detected      confirmed   rejected   unsure   unverified   unjudged
     (_DETECTED,  _SAME,        _SAME,      _SAME,     _SAME,   _SAME,       _SAME),      # asked
     (_UNJUDGED,  _SAME,        _SAME,      _SAME,     _SAME,   _SAME,       _SAME),      # unasked
     (_NEVER,     _DETECTED,    _CONFIRMED, _REJECTED, _UNSURE, _UNVERIFIED, _UNJUDGED),  # updated
+    (_NEVER,     _DETECTED,    _DETECTED,  _DETECTED, _DETECTED, _DETECTED, _DETECTED),  # anew
+    (_NEVER,     _UNJUDGED,    _UNJUDGED,  _UNJUDGED, _UNJUDGED, _UNJUDGED, _UNJUDGED),  # led
     (_NEVER,     _CONFIRMED,   _SAME,      _SAME,     _SAME,   _CONFIRMED,  _NEVER),     # yes
     (_NEVER,     _REJECTED,    _SAME,      _SAME,     _SAME,   _REJECTED,   _NEVER),     # no
     (_NEVER,     _UNSURE,      _SAME,      _SAME,     _SAME,   _UNSURE,     _NEVER),     # unsure
@@ -94,7 +100,7 @@ def trigger_of(event: Event | None, amendment: Amendment) -> Trigger:
         case EventCreated():
             return Trigger.CREATED_UNASKED if amendment.scene is None else Trigger.CREATED_ASKED
         case EventUpdated():
-            return Trigger.UPDATED
+            return _led(event, amendment)
         case EventJudged():
             return _VERDICTS[amendment.verdict.outcome]
         case EventClipReady() | EventClipFailed():
@@ -105,6 +111,17 @@ def trigger_of(event: Event | None, amendment: Amendment) -> Trigger:
             return Trigger.LOST_AGAIN if over else Trigger.LOST
         case CameraBack():
             return Trigger.ENDED_AGAIN if over else Trigger.BACK
+
+
+def _led(event: Event | None, amendment: EventUpdated) -> Trigger:
+    leading = amendment.leading
+    if event is None or leading is None or leading.severity.rank < event.severity.rank:
+        return Trigger.UPDATED
+    if leading.question != event.question:
+        return Trigger.LED_ANEW if leading.scene is None else Trigger.ASKED_ANEW
+    # The same question again, which was not asked while nobody was told of the event.
+    unasked = event.state is State.UNJUDGED and leading.scene is not None
+    return Trigger.ASKED_ANEW if unasked else Trigger.UPDATED
 
 
 def next_state(event: Event | None, event_id: str, amendment: Amendment) -> State | None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from pipeline.health import CameraState, CameraStatus, Gap, Period
 from pipeline.web.pages import templates
 from pipeline.web.site import Site
-from pipeline.web.views import cameras_view, period_views
+from pipeline.web.views import SILENCES, cameras_view, period_views
 from pipeline.wording import plain_cause
 
 MOST = 200
@@ -100,8 +100,9 @@ def page(request: Request, camera: Key) -> Response:
         "message": None if status is None else plain_cause(status.message, camera),
         "gaps": period_views(site.store.cameras.gaps(camera, GAPS), site.tz, now),
         "periods": period_views(found, site.tz, now),
+        "silences": SILENCES,
         "tz": site.tz,
-        "sequence": site.store.outbox.newest(),
+        "sequence": site.store.outbox.last(),
     }
     return templates.TemplateResponse(request, "camera.html", context)
 

@@ -65,8 +65,8 @@ class Live:
     def _look(self) -> tuple[list[OutboxRow], list[dict[str, Any]]]:
         outbox = self._site.store.outbox
         if self._sequence < 0:
-            self._sequence = outbox.newest()
-        rows = outbox.pending(self._sequence, BEHIND)
+            self._sequence = outbox.last()
+        rows = outbox.after(self._sequence, BEHIND)
         if rows:
             self._sequence = rows[-1].sequence
         now = datetime.now(UTC)
@@ -109,7 +109,7 @@ class Live:
             # Before that nobody would tell of what comes between its look and the first here.
             await self._begun.wait()
             if after is None:
-                after = await asyncio.to_thread(self._site.store.outbox.newest)
+                after = await asyncio.to_thread(self._site.store.outbox.last)
             yield ServerSentEvent(
                 event="cameras", data=self._cameras, id=str(after), retry=RETRY_MS
             )
@@ -125,8 +125,8 @@ class Live:
 
     def _since(self, after: int) -> list[ServerSentEvent]:
         """What a page missed that was away; too much of it is one word."""
-        missed = self._site.store.outbox.pending(after, BEHIND)
-        if len(missed) == BEHIND or after > self._site.store.outbox.newest():
+        missed = self._site.store.outbox.after(after, BEHIND)
+        if len(missed) == BEHIND or after > self._site.store.outbox.last():
             return [ServerSentEvent(event="reset", data={})]
         return [told(row) for row in missed]
 

@@ -88,6 +88,12 @@ class _Statuses(Collector):
             "vigil_camera_dropped", "Frames and packets that were not used.", "cause", "dropped"
         )
         yield self._by_cause(
+            "vigil_camera_events_silenced",
+            "Events that are kept, and that nobody was told of when they began.",
+            "cause",
+            "silenced",
+        )
+        yield self._by_cause(
             "vigil_camera_state_changes", "How often it came into a state.", "state", "changes"
         )
 

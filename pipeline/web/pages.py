@@ -53,7 +53,7 @@ def index(
     except (ValueError, OverflowError):
         problem = "That filter is not understood; all events are shown."
     # Read before the events, so that what comes in between is told by the live stream.
-    sequence = site.store.outbox.newest()
+    sequence = site.store.outbox.last()
     found = site.store.search(PER_PAGE + 1, before=before or None, **wanted)
     shown = found[:PER_PAGE]
     facets = site.store.facets()
@@ -78,7 +78,7 @@ def index(
 @router.get("/events/{event_id}")
 def page(request: Request, event_id: Id) -> Response:
     site: Site = request.app.state.site
-    sequence = site.store.outbox.newest()
+    sequence = site.store.outbox.last()
     view = _view(site, event_id)
     marks = site.store.marks.of_event(event_id)
     context = {

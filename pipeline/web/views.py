@@ -25,6 +25,10 @@ STATES = {
 }
 SEVERITIES = {Severity.INFO: "info", Severity.NOTICE: "notice", Severity.ALERT: "alert"}
 MARKS = {MarkKind.REAL: "marked real", MarkKind.FALSE: "marked false", MarkKind.MISSED: "missed"}
+SILENCES = {
+    "capped": "the camera had too many within an hour",
+    "cooldown": "the rule was cooling down",
+}
 _CLIPS = {
     ClipReason.DISK_FULL: "disk full",
     ClipReason.NOT_RECORDED: "no video was kept",
@@ -100,6 +104,8 @@ class EventView:
     images: tuple[tuple[str, str], ...]
     clip_text: str | None
     contributions: tuple[Contribution, ...]
+    also: tuple[str, ...]
+    """The rules that took part beside the leading one."""
 
 
 def event_view(site: Site, event: Event, mark: Mark | None, now: datetime) -> EventView:
@@ -141,6 +147,7 @@ def event_view(site: Site, event: Event, mark: Mark | None, now: datetime) -> Ev
         images=images,
         clip_text=clip_text(event, (clip or annotated) is not None, now),
         contributions=contributions(event),
+        also=tuple(dict.fromkeys(part.rule for part in event.rules if part.rule != event.rule)),
     )
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from pipeline.amendment import Amendment, EventCreated, EventEnded, EventUpdated, Footage
+from pipeline.amendment import (
+    Amendment,
+    EventCreated,
+    EventEnded,
+    EventUpdated,
+    Footage,
+    Leading,
+)
 from pipeline.clock import HostClock
 from pipeline.config import Config, Record
 from pipeline.describers import template
@@ -15,7 +22,7 @@ from pipeline.geometry import clipped_fractions
 from pipeline.incidents import Action, Close, Open, Update
 from pipeline.protocols import Media
 from pipeline.scenes import make_scene
-from pipeline.types import Finding, Frame, Polygon, Scene, Size, Track, TrackBox, View
+from pipeline.types import Finding, Polygon, Scene, Size, Track, TrackBox, View
 from pipeline.workers.analysis import Look
 
 logger = logging.getLogger(__name__)
@@ -29,45 +36,32 @@ def amendment_of(
     Pictures go to `media`; without one, or without the look's frame, the event has none.
     """
     match action:
-        case Open(incident_id=event_id, finding=finding):
-            return event_id, created(config, event_id, finding, look.view, look.frame, media)
-        case Update(incident_id=event_id, finding=finding):
-            return event_id, updated(finding, look.view)
+        case Open():
+            return action.incident_id, created(config, action, look, media)
+        case Update():
+            return action.incident_id, updated(config, action, look, media)
         case Close(incident_id=event_id, at=at, reason=reason):
             return event_id, EventEnded(ended=at, reason=reason)
 
 
-def created(
-    config: Config,
-    event_id: str,
-    finding: Finding,
-    view: View,
-    frame: Frame | None,
-    media: Media | None,
-) -> EventCreated:
-    """The amendment that begins an event, its pictures stored in `media`, if both are given.
+def created(config: Config, opened: Open, look: Look, media: Media | None) -> EventCreated:
+    """The amendment that begins an event, its pictures stored in `media`, if there are any.
 
-    Pictures that cannot be stored are missing in the event; they never hold it up.
+    Pictures that cannot be stored are missing in the event; they never hold it up. A model is not
+    asked about what nobody is told of: what has too many events would keep it from the others.
     """
-    facts = template.facts(view, finding)
-    # Without pictures: what is left where none can be stored, which the judge will say.
-    scene = Scene(
-        event_id=event_id, camera=view.camera, images=(), facts=facts, question=finding.question
-    )
-    if media is not None and frame is not None:
-        try:
-            scene = make_scene(event_id, frame, view, finding, facts, media)
-        except StoreError as error:
-            logger.warning("Event %s has no pictures: %s", event_id, error)
+    finding, view = opened.finding, look.view
+    scene = _scene(opened.incident_id, finding, look, media)
     camera = config.cameras[view.camera]
     rule = camera.rules[finding.rule]
     started = wall_time(view, finding.started)
+    announced = opened.silence is None
     return EventCreated(
         camera=view.camera,
         camera_name=view.camera_name,
         site=config.site,
         rule=finding.rule,
-        severity=rule.severity,
+        severity=opened.severity or rule.severity,
         scores=rule_contributions(finding),
         rule_reason=finding.rule_reason,
         question=finding.question,
@@ -78,8 +72,8 @@ def created(
         zone=finding.zone,
         started=started,
         images=scene.images,
-        scene=_asked(config, rule.verify == "model", scene),
-        judge_within_s=60.0 if config.describer is None else config.describer.deadline_s,
+        scene=_asked(config, rule.verify == "model" and announced, scene),
+        judge_within_s=_judge_within_s(config),
         footage=footage(
             camera.record,
             started,
@@ -88,6 +82,8 @@ def created(
             HostClock.of(view.captured_at, view.monotonic),
             view.turns,
         ),
+        rules=opened.rules,
+        announced=announced,
     )
 
 
@@ -121,13 +117,60 @@ def footage(
     )
 
 
-def updated(finding: Finding, view: View) -> EventUpdated:
-    """The amendment that says what is new."""
+def updated(config: Config, update: Update, look: Look, media: Media | None) -> EventUpdated:
+    """The amendment that says what is new; pictures as in `created`, where it is as at a
+    beginning."""
+    finding = update.finding
     return EventUpdated(
-        tracks=track_boxes(finding.tracks, view.size),
+        tracks=track_boxes(finding.tracks, look.view.size),
         scores=rule_contributions(finding),
         rule_reason=finding.rule_reason,
+        leading=_leading(config, update, look, media) if update.anew else None,
+        rules=update.rules,
+        announced=update.announced,
     )
+
+
+def _leading(config: Config, update: Update, look: Look, media: Media | None) -> Leading:
+    finding, view = update.finding, look.view
+    rule = config.cameras[view.camera].rules[finding.rule]
+    # Those from the beginning stay: they may be under a judge's eyes.
+    scene = _scene(update.incident_id, finding, look, media, prefix=f"{finding.rule}-")
+    return Leading(
+        rule=finding.rule,
+        severity=update.severity or rule.severity,
+        zone=finding.zone,
+        question=finding.question,
+        description=template.sentence(view, finding),
+        described_by=template.NAME,
+        images=scene.images,
+        scene=_asked(config, rule.verify == "model" and update.announced, scene),
+        judge_within_s=_judge_within_s(config),
+    )
+
+
+def _scene(
+    event_id: str, finding: Finding, look: Look, media: Media | None, prefix: str = ""
+) -> Scene:
+    """The pictures of a finding and what goes with them; without any where none can be stored,
+    which the judge will say."""
+    facts = template.facts(look.view, finding)
+    if media is not None and look.frame is not None:
+        try:
+            return make_scene(event_id, look.frame, look.view, finding, facts, media, prefix=prefix)
+        except StoreError as error:
+            logger.warning("Event %s has no pictures: %s", event_id, error)
+    return Scene(
+        event_id=event_id,
+        camera=look.view.camera,
+        images=(),
+        facts=facts,
+        question=finding.question,
+    )
+
+
+def _judge_within_s(config: Config) -> float:
+    return 60.0 if config.describer is None else config.describer.deadline_s
 
 
 def wall_time(view: View, monotonic: float) -> datetime:

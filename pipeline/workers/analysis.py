@@ -101,7 +101,9 @@ class Analysis:
         self._schedules = {
             name: rule.schedule for name, rule in camera.rules.items() if rule.schedule is not None
         }
-        self._incidents = Incidents(new_id=new_id)
+        self._incidents = Incidents(
+            camera.rules, max_events_per_hour=camera.max_events_per_hour, new_id=new_id
+        )
         self._begun = self._broken_off = False
         self._size: Size | None = None
         self._begun_size: Size | None = None

@@ -75,6 +75,7 @@ class Analyst:
         self._dark = True
         self.counts: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
+        self.silenced: Counter[str] = Counter()
         self.latencies = Latencies()
         self._looked_at: deque[float] = deque(maxlen=512)
         self._saved_at = 0.0
@@ -186,7 +187,9 @@ class Analyst:
             self._looked_at.append(now)
             self.counts["looks"] += 1
             self.counts["detections"] += look.detections
-        self.counts["events"] += sum(isinstance(action, Open) for action in look.actions)
+        opened = [action for action in look.actions if isinstance(action, Open)]
+        self.counts["events"] += len(opened)
+        self.silenced.update(action.silence.value for action in opened if action.silence)
 
     def _left(self, analysis: Analysis, last: Look) -> Handover:
         """What a successor would need right after this look."""

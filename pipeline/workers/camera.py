@@ -159,6 +159,7 @@ class CameraWatch:
             allowed_per_s=None if allowed_fps is None else round(allowed_fps, 2),
             events=counts["events"],
             dropped=dict(dropped),
+            silenced=dict(self._analyst.silenced),
             breaks=self._counts["breaks"],
             changes=self._standing.changes,
             notes=self._source.notes,

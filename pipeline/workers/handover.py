@@ -20,7 +20,7 @@ class Handover(Wire):
     far a film was looked at (None for a live source), `run` names the run of the installation.
     `format` rises when a successor could not read it."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     saved_at: AwareDatetime
     clock: HostClock | None = None
     run: str

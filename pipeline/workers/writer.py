@@ -14,7 +14,7 @@ from functools import partial
 from pipeline.amendment import Amendment
 from pipeline.config import Config
 from pipeline.errors import AmendmentError, StoreError
-from pipeline.incidents import Open
+from pipeline.incidents import Action, Open, Update
 from pipeline.protocols import Media
 from pipeline.store import Store
 from pipeline.workers.amendments import amendment_of
@@ -54,7 +54,7 @@ class Writer:
         # Frames must not pile up in memory: none is kept that no picture is made of, and none
         # at all while the disk fails.
         crowded = self._waiting.qsize() > WAITING // 4
-        if crowded or not any(isinstance(action, Open) for action in report.actions):
+        if crowded or not any(_pictured(action) for action in report.actions):
             report = replace(report, look=replace(report.look, frame=None))
         self._take(report)
 
@@ -160,3 +160,8 @@ class Writer:
             logger.info("The store takes events again.")
         self.problem = None
         self.counters["amendments"] += amendments
+
+
+def _pictured(action: Action) -> bool:
+    """Whether pictures are made of the frame that an action comes from."""
+    return isinstance(action, Open) or (isinstance(action, Update) and action.anew)

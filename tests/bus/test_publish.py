@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from happenings import NOW, created, ended, updated
+from happenings import NOW, created, ended, leading, updated
 from relay import Relay
 
 from pipeline.bus.embedded import EmbeddedRedis
@@ -246,3 +246,30 @@ def test_the_stream_is_trimmed(store: Store, url: str, client: redis.Redis) -> N
             pass
     assert 100 <= client.xlen("vigil:events") < 250
     assert sent(client)[-1] == ("e449", 1)
+
+
+def test_an_event_that_grows_more_severe_is_told_on_the_higher_channel(
+    store: Store, publisher: RedisPublisher, client: redis.Redis
+) -> None:
+    with client.pubsub(ignore_subscribe_messages=True) as alerts:
+        alerts.psubscribe("vigil:events:*:alert")
+        alerts.get_message(timeout=1.0)
+        store.amend("e1", created(severity=Severity.NOTICE), now=NOW)
+        store.amend("e1", updated(leading=leading()), now=NOW)
+        publish_pending(store, publisher)
+        heard = alerts.get_message(timeout=5.0)
+        assert heard is not None
+        assert (decode(heard["data"]).version, decode(heard["data"]).rule) == (2, "falls")
+        assert alerts.get_message(timeout=0.1) is None
+
+
+def test_what_nobody_is_told_of_leaves_no_gap_in_the_stream(
+    store: Store, publisher: RedisPublisher, client: redis.Redis
+) -> None:
+    for event_id, announced in [("e1", True), ("e2", False), ("e3", True)]:
+        store.amend(event_id, created(announced=announced), now=NOW)
+    assert publish_pending(store, publisher) == 2
+    assert [(fields["id"], fields["sequence"]) for fields in entries(client)] == [
+        ("e1", "1"),
+        ("e3", "2"),
+    ]

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from happenings import NOW, asked, back, clip_ready, created, ended, judged, lost, updated
+from happenings import (
+    NOW,
+    asked,
+    back,
+    clip_ready,
+    created,
+    ended,
+    judged,
+    leading,
+    lost,
+    scene,
+    updated,
+)
 
 from pipeline.amendment import Amendment
 from pipeline.errors import AmendmentError
@@ -15,6 +27,8 @@ AMENDMENTS: dict[Trigger, tuple[Amendment, ...]] = {
     Trigger.CREATED_ASKED: (asked(),),
     Trigger.CREATED_UNASKED: (created(),),
     Trigger.UPDATED: (updated(),),
+    Trigger.ASKED_ANEW: (updated(leading=leading(scene=scene())),),
+    Trigger.LED_ANEW: (updated(leading=leading()),),
     Trigger.YES: (judged(Outcome.YES),),
     Trigger.NO: (judged(Outcome.NO),),
     Trigger.UNSURE: (judged(Outcome.UNSURE),),
@@ -69,6 +83,10 @@ def expected(state: State | None, trigger: Trigger) -> State | str:
         return "nothing"
     if trigger in (Trigger.LOST, Trigger.BACK):
         return state if state is State.UNJUDGED else "impossible"
+    if trigger is Trigger.ASKED_ANEW:
+        return State.DETECTED
+    if trigger is Trigger.LED_ANEW:
+        return State.UNJUDGED
     if trigger in (Trigger.UPDATED, Trigger.CLIP, Trigger.ENDED):
         return state
     if state is State.UNJUDGED:

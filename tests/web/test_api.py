@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from conftest_web import EVENT, OTHER, Installation, Served
-from happenings import NOW, after, clip_failed, clip_ready, created
+from happenings import NOW, after, clip_failed, clip_ready, created, updated
 
 from pipeline.health import CameraState, CameraStatus, Statuses
-from pipeline.types import ClipReason
+from pipeline.types import ClipReason, EventRule, Severity
 from pipeline.web.views import clip_text
 
 
@@ -241,3 +241,21 @@ def test_the_api_is_described_and_loads_nothing_from_elsewhere(page: Served) -> 
         described["paths"]
     )
     assert page.get("/docs").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", f"/events/{EVENT}", f"/events/{EVENT}/card"])
+def test_the_page_says_which_rules_took_part_and_that_nobody_was_told(
+    installation: Installation, page: Served, path: str
+) -> None:
+    rules = tuple(
+        EventRule(rule=rule, severity=Severity.NOTICE, started=NOW, rule_reason=f"It {rule}.")
+        for rule in ("lingers", "runs")
+    )
+    installation.happen(EVENT)
+    plain = page.get(path).text
+    assert "not announced" not in plain
+    assert "also:" not in plain
+    installation.store.amend(EVENT, updated(rules=rules), now=after(1))
+    assert "also: runs" in page.get(path).text
+    installation.happen(OTHER, announced=False)
+    assert "not announced" in page.get(path.replace(EVENT, OTHER)).text

@@ -106,6 +106,7 @@ def test_prometheus_reads_every_state_change_and_drop(
         wanted_per_s=5.0,
         allowed_per_s=2.5,
         dropped={"corrupt": 17},
+        silenced={"capped": 12, "cooldown": 3},
         changes={"live": 2, "stalled": 2},
         recording="No video is kept.",
     )
@@ -128,6 +129,10 @@ def test_prometheus_reads_every_state_change_and_drop(
     assert found["vigil_camera_state", "back-door", "live"] == 0
     assert found["vigil_camera_frames_total", "back-door"] == 1000
     assert found["vigil_camera_dropped_total", "back-door", "corrupt"] == 17
+    assert found["vigil_camera_events_silenced_total", "back-door", "capped"] == 12
+    text = page.get("/cameras/back-door").text
+    assert "12 (the camera had too many within an hour)" in text
+    assert "3 (the rule was cooling down)" in text
     assert found["vigil_camera_state_changes_total", "back-door", "live"] == 2
     assert found["vigil_camera_latency_seconds", "back-door"] == 0.04
     latency = "vigil_camera_look_latency_seconds"

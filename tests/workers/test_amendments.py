@@ -12,9 +12,9 @@ from handmade import BEGIN, frame, track, view
 from pipeline.amendment import EventCreated, EventEnded, EventUpdated
 from pipeline.config import Config
 from pipeline.configfile import validate
-from pipeline.incidents import Close, Open, Update
+from pipeline.incidents import Close, Open, Silence, Update
 from pipeline.media import LocalMedia
-from pipeline.types import Finding
+from pipeline.types import Finding, Severity
 from pipeline.workers.amendments import amendment_of, wall_time
 from pipeline.workers.analysis import Look
 
@@ -106,3 +106,52 @@ def test_an_end_is_told_with_its_time_and_reason() -> None:
     event_id, amendment = amendment_of(settings(), Close("e1", BEGIN, "quiet"), LOOK, None)
     assert event_id == "e1"
     assert amendment == EventEnded(ended=BEGIN, reason="quiet")
+
+
+def two_rules(**falls: Any) -> Config:
+    rules = {"person": {"type": "zone"}, "falls": {"type": "zone", "severity": "alert", **falls}}
+    top = {"describer": {"model": "http://127.0.0.1:1"}}
+    camera = {"source": "a.mp4", "rules": rules}
+    return validate({"cameras": {"back-door": camera}, **top}, where="test", folder=Path())
+
+
+def fall(**changes: Any) -> Update:
+    fallen = finding(rule="falls", rule_reason="One fell.", question="Does a person lie there?")
+    return Update("e1", fallen, Severity.ALERT, anew=True, **changes)
+
+
+def test_a_rule_that_takes_the_lead_is_told_as_at_a_beginning(tmp_path: Path) -> None:
+    _, amendment = amendment_of(two_rules(), fall(), LOOK, LocalMedia(tmp_path))
+    assert isinstance(amendment, EventUpdated)
+    led = amendment.leading
+    assert led is not None
+    assert (led.rule, led.severity, led.question) == (
+        "falls",
+        Severity.ALERT,
+        "Does a person lie there?",
+    )
+    assert led.scene is not None
+    assert led.scene.question == "Does a person lie there?"
+    assert [image.key for image in led.images] == [
+        "events/e1/falls-frame.jpg",
+        "events/e1/falls-crop-1.jpg",
+    ]
+    assert amendment.announced
+
+
+def test_a_rule_that_takes_the_lead_and_wants_no_model_asks_none(tmp_path: Path) -> None:
+    _, amendment = amendment_of(two_rules(verify="none"), fall(), LOOK, None)
+    assert isinstance(amendment, EventUpdated)
+    assert amendment.leading is not None
+    assert amendment.leading.scene is None
+
+
+def test_a_model_is_not_asked_about_what_nobody_is_told_of() -> None:
+    silent = Open("e1", finding(), silence=Silence.CAPPED)
+    _, amendment = amendment_of(settings({"pictures": 1}), silent, LOOK, None)
+    assert isinstance(amendment, EventCreated)
+    assert (amendment.announced, amendment.scene) == (False, None)
+    _, update = amendment_of(two_rules(), fall(announced=False), LOOK, None)
+    assert isinstance(update, EventUpdated)
+    assert update.leading is not None
+    assert (update.announced, update.leading.scene) == (False, None)

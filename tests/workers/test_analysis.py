@@ -18,7 +18,7 @@ from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.errors import DetectorBusy, DetectorError
 from pipeline.health import LATENCY_BOUNDS_MS
-from pipeline.incidents import Action, Close, Open
+from pipeline.incidents import Action, Close, Open, Update
 from pipeline.stubs import StubDetector
 from pipeline.types import Detection, Frame
 from pipeline.workers import analysis as module
@@ -209,7 +209,7 @@ def test_a_rule_that_was_removed_meanwhile_does_not_matter() -> None:
     list(actions(first, times(0, 5)))
     second = analysis(config(rules={"other": {"type": "zone"}}))
     second.resume(first.state(), age_s=1.0)
-    assert [type(action) for action in actions(second, times(6, 8))] == [Open]
+    assert [type(action) for action in actions(second, times(6, 8))] == [Update]
 
 
 def test_a_detector_that_fails_changes_nothing() -> None:

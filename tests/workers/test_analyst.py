@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from handmade import frame, times
+from handmade import frame, standing, times
 
 from pipeline.configfile import validate
+from pipeline.incidents import Open
 from pipeline.queues import Slot
 from pipeline.stubs import StubDetector
+from pipeline.types import Detection
 from pipeline.workers.analyst import Analyst, Arrived, newest
+from pipeline.workers.handover import Report
 
 
 @pytest.mark.parametrize("live", [True, False])
@@ -46,3 +49,40 @@ def test_only_of_a_live_camera_pictures_are_passed_over_for_others(live: bool) -
     shown = len(times(0, 4))
     assert analyst.counts["looks"] + analyst.dropped["over_budget"] == shown
     assert (analyst.dropped["over_budget"] > 0) is live
+
+
+def test_events_that_nobody_is_told_of_are_counted_by_cause() -> None:
+    camera = {
+        "source": "a.mp4",
+        "max_events_per_hour": 2,
+        "detect": {"motion_gate": False, "fps": 5},
+    }
+    settings = validate({"cameras": {"door": camera}}, where="test", folder=Path())
+    people = [Detection("person", 0.8, standing(x, 800)) for x in (100, 400, 700, 900)]
+    slot: Slot[Arrived] = Slot()
+    reports: list[Report] = []
+    moments = iter(times(0, 2))
+
+    class Fed(Slot[Arrived]):
+        def get(self, timeout_s: float, unless: object = None) -> Arrived:
+            at = next(moments, None)
+            return slot.get(0.0) if at is None else Arrived(frame(at), 0.0)
+
+    analyst = Analyst(
+        settings,
+        "door",
+        StubDetector(lambda _: people).for_camera("door", settings.cameras["door"]),
+        Fed(),
+        reports.append,
+        logged=lambda _: None,
+        idling=lambda _: None,
+        live=lambda: False,
+        resume=None,
+        run="r",
+    )
+    slot.close()
+    analyst.run()
+    assert analyst.counts["events"] == 4
+    assert analyst.silenced == {"capped": 2}
+    opened = [act for report in reports for act in report.actions if isinstance(act, Open)]
+    assert [act.silence for act in opened].count(None) == 2
