@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.bench.scenes.actors import (
     BENDING,
     CROUCHING,
-    LYING_TOWARDS,
+    LYING_ASLANT,
     RUN,
     SITTING,
     STANDING,
@@ -91,8 +91,8 @@ def _falling() -> Iterator[Case]:
     yield case("somebody sinks down", yard(18, comes.stays(2).falls(1.5).stays(8)))
     up = comes.falls().stays(4).turns_into(STANDING, 2).goes(RIGHT)
     yield case("somebody falls and gets up after a while", yard(18, up))
-    towards = comes.stays(1).falls(0.7, LYING_TOWARDS).stays(8)
-    yield case("somebody falls towards the camera", yard(16, towards))
+    aslant = comes.stays(1).falls(0.7, LYING_ASLANT).stays(8)
+    yield case("somebody falls aslant", yard(16, aslant))
     lost = comes.stays(2).falls(0.5).unseen(9)
     yield case("somebody falls and is not found any more", yard(18, lost))
     yield case("one of two falls", yard(16, comes.falls().stays(8), through("Bob", 2)))

@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import atan2, degrees, dist, hypot
 
 from pipeline import config
-from pipeline.bench.scenes.actors import LYING_TOWARDS, Actor, Point
+from pipeline.bench.scenes.actors import LYING_ASLANT, Actor, Point
 from pipeline.bench.scenes.scene import Scene
 from pipeline.geometry import inside
 from pipeline.schedule_config import within
@@ -206,7 +206,7 @@ def _of_fall(scene: Scene, rule: config.FallRule) -> _Found:
     for actor in scene.labelled(rule.labels):
         down: float | None = None
         for before, after in pairwise(actor.poses):
-            low = after.shape.height <= LYING_TOWARDS.height
+            low = after.shape.height <= LYING_ASLANT.height
             if down is None and low and after.time - before.time <= FALLS_WITHIN_S:
                 down = after.time
             elif down is not None and not low:
