@@ -14,10 +14,12 @@ from pipeline.bench.scenes.scene import CAMERA, CLOCK_S, FPS, Scene
 from pipeline.bench.scenes.truth import in_zone
 from pipeline.config import Camera, Config
 from pipeline.stubs import StubDetector
-from pipeline.tracking import LOST_AFTER_S, PATH_POINTS, STILL_AFTER_S
+from pipeline.tracking import LOST_AFTER_S, PATH_POINTS
 from pipeline.types import Detection, Frame, PathPoint, Track, View
 from pipeline.workers.analysis import Analysis, Look
 
+STILL_AFTER_S = 2.0
+"""Who keeps to one place for so long is stationary, as in tracking."""
 VELOCITY_S = 1.0
 """A velocity is the mean over so long."""
 STILL_SPEED = 0.02

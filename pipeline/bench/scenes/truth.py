@@ -208,7 +208,8 @@ def _of_fall(scene: Scene, rule: config.FallRule) -> _Found:
         for before, after in pairwise(actor.poses):
             low = after.shape.height <= LYING_ASLANT.height
             if down is None and low and after.time - before.time <= FALLS_WITHIN_S:
-                down = after.time
+                # From the middle of the fall on more down than up.
+                down = (before.time + after.time) / 2
             elif down is not None and not low:
                 yield from _lasting((actor.name,), rule.zone, (down, before.time), rule.seconds)
                 down = None
