@@ -33,7 +33,7 @@ class Noise:
         missed_run_s: ...for so long each time, on average.
         invented: how many boxes that show nobody come up a second, for one or two looks each.
         crossing: whether people hide one another.
-        pillar: a pillar of so many shares of the picture's width stands in front of everything.
+        pillar: a pillar of so many shares of the picture's width stands before those who pass.
         gone_s: who stays in one place for longer is not found for so long once meanwhile.
         stranger: whether one more passes by, straight through somebody; see `with_stranger`.
         dark: so often in the scene nobody is found for `dark_s`.
@@ -70,6 +70,8 @@ and are one box for a moment, so that a tracker may take one for the other; in `
 still is lost for longer than a track is kept, and comes back under another number unless
 recognised."""
 
+_TRIES = 20
+"""Places for the pillar, of which the best is taken."""
 _MARGIN = 60.0
 """Who is so many pixels outside of the picture is not seen."""
 _LEAST = 0.3
@@ -115,9 +117,7 @@ class Disturbed:
             (begin, begin + span)
             for begin in self._random.uniform(0.0, max(scene.seconds - span, 0.0), noise.dark)
         ]
-        middle = self._random.uniform(0.3, 0.7) * scene.size[0]
-        half = noise.pillar * scene.size[0] / 2
-        self._pillar = Box(middle - half, 0.0, middle + half, float(scene.size[1]))
+        self._pillar = self._column()
         self._invented: list[tuple[int, Detection]] = []
 
     def looks(self) -> Iterator[SceneLook]:
@@ -126,6 +126,20 @@ class Disturbed:
             found = [made for made in self._seen(look) if self._is_found(made, look.at)]
             found = [kept for made in found if (kept := self._trembling(made)) is not None]
             yield replace(look, made=(*found, *self._ghosts()))
+
+    def _column(self) -> Box:
+        """Where the pillar stands: not before anybody who stays in one place, if it can be so."""
+        width, height = self._scene.size
+        half = self._noise.pillar * width / 2
+        kept = [
+            actor.whole_box(before.time)
+            for actor in self._scene.actors
+            for before, after in pairwise(actor.poses)
+            if before.foot == after.foot
+        ]
+        middles = self._random.uniform(0.25, 0.75, _TRIES) * width
+        columns = [Box(float(x) - half, 0.0, float(x) + half, float(height)) for x in middles]
+        return min(columns, key=lambda column: sum(covered(box, column) > 0 for box in kept))
 
     def _absence(self, actor: Actor) -> tuple[float, float]:
         lasts = self._noise.gone_s
