@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
 import pytest
+from running import command, environment
 
 from pipeline import config
 from pipeline.bench import rules as module
@@ -124,3 +126,29 @@ def test_a_type_stands_for_all_its_kinds(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(module, "RULES", {})
     found = measure_rules(only=["speed"], films=False, views=0)
     assert set(found["missing"]) == {"speed running", "speed wrong way"}
+
+
+def run(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command("bench", "rules", "--no-hard", "--no-films", "--views", "0", *options),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_command_prints_json_or_a_table() -> None:
+    done = run("--only", "loiter")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rules"]["loiter"]["plain"]["recall"] == 1
+    done = run("--only", "loiter", "--markdown")
+    assert done.stdout.startswith("| precision / recall |"), done.stderr
+
+
+def test_the_command_refuses_what_there_is_not_in_one_sentence() -> None:
+    done = run("--only", "flying")
+    assert done.returncode != 0
+    assert "There are no scenes for 'flying'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -87,9 +87,10 @@ def looks(
 
 def with_stranger(scene: Scene, labels: Sequence[str], seed: int = 0) -> Scene:
     """The scene with one more, of these labels too, who walks straight through somebody and looks
-    no more like them than anybody else; what truly happens is then to be worked out anew."""
+    no more like them than anybody else; what truly happens is then to be worked out anew. Scenes
+    without such, and those of whole days, stay as they are."""
     actors = scene.labelled(labels)
-    if not actors:
+    if not actors or scene.eventful:
         return scene
     random = np.random.default_rng(seed)
     met = actors[int(random.integers(len(actors)))]
