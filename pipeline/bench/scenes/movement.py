@@ -18,7 +18,7 @@ from pipeline.bench.scenes.actors import (
     person,
 )
 from pipeline.bench.scenes.case import Case
-from pipeline.bench.scenes.places import BEYOND, LEFT, MIDDLE, RIGHT, through, yard
+from pipeline.bench.scenes.places import BEFORE, BEYOND, LEFT, MIDDLE, RIGHT, through, yard
 from pipeline.bench.scenes.scene import Scene
 
 DEEP = Lens(near=680, horizon=120)
@@ -38,7 +38,7 @@ def _running() -> Iterator[Case]:
 
     runs = person("Ann", LEFT, start=1).goes(RIGHT, speed=RUN)
     yield case("somebody runs through", yard(8, runs), 1)
-    begins = person("Ann", LEFT, start=1).goes(MIDDLE).goes(RIGHT, speed=RUN)
+    begins = person("Ann", LEFT, start=1).goes(BEFORE).goes(RIGHT, speed=RUN)
     yield case("somebody begins to run", yard(10, begins), 1)
     yield case("one runs past one who walks", yard(13, through("Bob"), runs), 1)
     towards = person("Ann", (500.0, 240.0), start=1, lens=DEEP).goes((760, 690), speed=RUN).stays(3)
