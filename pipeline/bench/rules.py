@@ -191,10 +191,12 @@ def _is_of(kind: str, name: str) -> bool:
 
 
 def _pair(of: Mapping[str, Any]) -> str:
-    precision, recall = (
-        "" if of[key] is None else f"{of[key]:.2f}" for key in ("precision", "recall")
+    """Precision and recall; a dash for the one that is not known, nothing without a scene."""
+    if not of["scenes"]:
+        return ""
+    return " / ".join(
+        "-" if of[key] is None else f"{of[key]:.2f}" for key in ("precision", "recall")
     )
-    return f"{precision} / {recall}"
 
 
 def _told(scored: Scored) -> dict[str, Any]:
