@@ -9,6 +9,9 @@ from pipeline.types import Box, Size
 
 Point = tuple[float, float]
 
+EDGE = 0.1
+"""Who is inside stays so until the foot is this many box heights beyond the edge."""
+
 
 def iou(a: Box, b: Box) -> float:
     """Intersection over union of two boxes, 0..1; 0 for empty boxes."""
@@ -78,3 +81,19 @@ def edge_distance(point: Point, polygon: Sequence[Point]) -> float:
         along = min(max(along, 0.0), 1.0)
         nearest = min(nearest, math.hypot(x - x1 - along * dx, y - y1 - along * dy))
     return nearest
+
+
+def stands_inside(box: Box, polygon: Sequence[Point], size: Size, *, stays: bool) -> bool:
+    """Whether what a box shows stands in a polygon; who `stays` was inside and may be EDGE beyond.
+
+    Args:
+        box: in pixels.
+        polygon: its corners in pixels.
+        size: (width, height) of the picture.
+    """
+    x, y = box.foot
+    # A box cut off by the picture's edge ends exactly on it, where no polygon reaches beyond.
+    foot = (min(max(x, 0.5), size[0] - 0.5), min(max(y, 0.5), size[1] - 0.5))
+    if inside(foot, polygon):
+        return True
+    return stays and edge_distance(foot, polygon) <= EDGE * box.height

@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from pipeline.cli import bench, bench_detect, bench_falls, bench_idling, bench_motion
+from pipeline.cli import (
+    bench,
+    bench_detect,
+    bench_falls,
+    bench_idling,
+    bench_motion,
+    bench_tracking,
+)
 
-__all__ = ["bench", "bench_detect", "bench_falls", "bench_idling", "bench_motion"]
+__all__ = [
+    "bench",
+    "bench_detect",
+    "bench_falls",
+    "bench_idling",
+    "bench_motion",
+    "bench_tracking",
+]

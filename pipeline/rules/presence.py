@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.continuity import RESUME_WITHIN_S, patient
-from pipeline.geometry import Point, edge_distance, inside
+from pipeline.geometry import stands_inside
 from pipeline.protocols import JsonObject
 from pipeline.types import Size, Track, View, Zone
 
@@ -16,8 +16,6 @@ CERTAIN_LOOKS = 2
 CERTAIN_S = 0.35
 """A presence counts once it was seen in so many looks, over so long: no one-look ghosts. At five
 looks a second, whose times tremble a little, that is the third."""
-EDGE = 0.1
-"""Who is inside stays so until the foot is this many box heights beyond the edge."""
 
 
 @dataclass(slots=True)
@@ -108,11 +106,5 @@ class Presences:
         if self._zone is None:
             return True
         width, height = size
-        x, y = track.detection.box.foot
-        # A box cut off by the picture's edge ends exactly on it, where no polygon reaches beyond.
-        foot: Point = (min(max(x, 0.5), width - 0.5), min(max(y, 0.5), height - 0.5))
-        polygon = [(px * width, py * height) for px, py in self._zone.polygon]
-        if inside(foot, polygon):
-            return True
-        margin = EDGE * track.detection.box.height
-        return track.id in self._here and edge_distance(foot, polygon) <= margin
+        polygon = [(x * width, y * height) for x, y in self._zone.polygon]
+        return stands_inside(track.detection.box, polygon, size, stays=track.id in self._here)

@@ -93,7 +93,7 @@ class Analysis:
         self._gate = MotionGate(detect.sensitivity) if detect.motion_gate else None
         self.attention = Attention(fps=detect.fps, full_look_s=detect.full_look_s)
         self._kept = Kept()
-        self._tracking = Tracking(fps=detect.fps, confidence=detect.confidence)
+        self._tracking = Tracking(self._zones)
         self._rules = {
             name: make_rule(name, rule, self._zones, camera.named_lines())
             for name, rule in camera.rules.items()
