@@ -24,6 +24,11 @@ def iou(a: Box, b: Box) -> float:
     return shared / (a.width * a.height + b.width * b.height - shared)
 
 
+def overlap(a: Box, b: Box) -> bool:
+    """Whether two boxes share any area."""
+    return min(a.x2, b.x2) > max(a.x1, b.x1) and min(a.y2, b.y2) > max(a.y1, b.y1)
+
+
 def inside(point: Point, polygon: Sequence[Point]) -> bool:
     """Whether a point lies in a polygon, by the even-odd rule; both in the same units."""
     x, y = point

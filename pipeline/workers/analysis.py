@@ -27,6 +27,9 @@ ANSWER_S = 30.0
 """A detector that takes longer for one frame is broken."""
 GAPS = 5
 """How many gaps between looks tell how often a camera is looked at."""
+LAG_S = 0.7
+"""Frames under way reach back so far at most: a live camera's are answered sooner, and a film is
+watched as that would be."""
 PATIENCE_S = 5.0
 PATIENCE_LOOKS = 4
 """A camera without a frame for `PATIENCE_S`, or for so many looks, has broken off."""
@@ -110,8 +113,10 @@ class Analysis:
 
     @property
     def depth(self) -> int:
-        """How many frames are worth having under way at once."""
-        return self._detector.depth
+        """How many frames are worth having under way at once: as many as the detector works on, and
+        no more than come within `LAG_S`, for what they show decides which frame is looked at next.
+        """
+        return max(1, min(self._detector.depth, int(LAG_S / max(self.period_s, 1e-3))))
 
     @property
     def period_s(self) -> float:
