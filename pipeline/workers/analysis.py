@@ -17,7 +17,8 @@ from pipeline.incidents import Action, Incidents, Reason
 from pipeline.looking import Attention, Choice, Kept
 from pipeline.motion import MotionGate
 from pipeline.protocols import Detector
-from pipeline.rules import make_rule
+from pipeline.rules import make_rules
+from pipeline.rules.own import Own
 from pipeline.schedule_config import within
 from pipeline.tracking import Tracking
 from pipeline.types import Detection, Finding, Frame, Motion, Size, Track, View
@@ -97,10 +98,7 @@ class Analysis:
         self.attention = Attention(fps=detect.fps, full_look_s=detect.full_look_s)
         self._kept = Kept()
         self._tracking = Tracking(self._zones)
-        self._rules = {
-            name: make_rule(name, rule, self._zones, camera.named_lines())
-            for name, rule in camera.rules.items()
-        }
+        self._rules = make_rules(key, camera)
         self._schedules = {
             name: rule.schedule for name, rule in camera.rules.items() if rule.schedule is not None
         }
@@ -134,6 +132,12 @@ class Analysis:
     def idle_s(self) -> float:
         """For how long nothing has moved, nothing was tracked and no event was open."""
         return 0.0 if self._incidents.any_open else self.attention.idle_s
+
+    @property
+    def rule_failures(self) -> dict[str, int]:
+        """How many looks had to do without a rule of the user's own, by rule."""
+        own = {name: rule for name, rule in self._rules.items() if isinstance(rule, Own)}
+        return {name: rule.failures for name, rule in own.items() if rule.failures}
 
     def look(self, frame: Frame) -> Look:
         """Look at a frame, whatever other cameras want; raises what `finish` raises."""
