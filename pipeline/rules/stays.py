@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.continuity import RESUME_WITHIN_S, patient
+from pipeline.continuity import FOUND_AGAIN_WITHIN_S, RESUME_WITHIN_S, patient
 from pipeline.protocols import JsonObject
 from pipeline.rules.outline import Outline
 from pipeline.types import Size, Track, View, Zone
 
 GAP_S = 2.0
-"""Who is not seen inside for less than this, or than two looks, has not left."""
+"""Who is seen outside for less than this, or than two looks, has not left; nor has who is not seen
+at all for less than `FOUND_AGAIN_WITHIN_S`."""
 CERTAIN_LOOKS = 2
 CERTAIN_S = 0.35
 """A stay counts once it was seen in so many looks, over so long: no one-look ghosts. At five
@@ -78,10 +79,12 @@ class Stays:
                 if stay.certain:
                     seen.append((track, stay))
         gap_s = patient(GAP_S, view.period_s)
+        unseen_s = patient(FOUND_AGAIN_WITHIN_S, view.period_s)
+        there = {track.id for track in view.tracks}
         self._here = {
             track_id: stay
             for track_id, stay in self._here.items()
-            if now - stay.last < gap_s or now < stay.until
+            if now - stay.last < (gap_s if track_id in there else unseen_s) or now < stay.until
         }
         return seen
 
@@ -89,10 +92,14 @@ class Stays:
         """The certain stays of those who are in no place in this view, but are still taken to be
         there: they are missing for less than a gap, and not given up."""
         elsewhere = {track.id for track in (*view.tracks, *view.lost)}
+        gap_s = patient(GAP_S, view.period_s)
         return [
             stay
             for track_id, stay in self._here.items()
-            if track_id not in elsewhere and stay.track is not None and stay.certain
+            if track_id not in elsewhere
+            and stay.track is not None
+            and stay.certain
+            and self._now - stay.last < gap_s
         ]
 
     def state(self) -> JsonObject:
