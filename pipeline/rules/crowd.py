@@ -17,6 +17,9 @@ from pipeline.wording import clock, counted, duration, listed, place, plural, se
 REPLACED_REACH = 1.0
 """Who is missing is not counted beside a newer track within so many box heights: it may be the
 same."""
+DISPERSED_S = 5.0
+"""A crowd that was found is over when it is too small for so long: whoever is lost may be found
+again until then."""
 BREAK_S = 10.0
 """What was before a time without looks of this length says nothing about growth."""
 
@@ -26,7 +29,7 @@ class Crowd:
     time; growing, if that is asked for, must have been seen once meanwhile.
 
     Whoever is not found for less than `stays.GAP_S` still counts, and a crowd that is too small for
-    less than that goes on. Growth is counted from the least number within the time, and nothing
+    less than that goes on; one that was found, for less than `DISPERSED_S`. Growth is counted from the least number within the time, and nothing
     counts as growth that was there when the camera began.
 
     Strength is 0.5 at the configured number and rises evenly to 1 at twice as many.
@@ -44,6 +47,7 @@ class Crowd:
         self._full = 0.0
         """When it was last large enough; times are `monotonic` seconds."""
         self._grown_from: int | None = None
+        self._found = False
         self._until = -math.inf
         self._now = 0.0
         self._restored: JsonObject | None = None
@@ -62,8 +66,9 @@ class Crowd:
         if number >= self._config.count:
             self._since = self._now if self._since is None else self._since
             self._full = self._now
-        elif self._now >= self._until and self._now - self._full >= patient(GAP_S, view.period_s):
+        elif self._now >= self._until and self._now - self._full >= self._patience_s(view.period_s):
             self._since = self._grown_from = None
+            self._found = False
         least = self._least(number, view.period_s)
         if self._since is None or number < self._config.count:
             return []
@@ -75,16 +80,17 @@ class Crowd:
                 self._grown_from = least
         if self._config.growing_by is not None and self._grown_from is None:
             return []
+        self._found = True
         return [self._finding(view, seen, hidden, self._since)]
 
     def state(self) -> JsonObject:
         """As JSON; times as seconds before the last view."""
-        going = self._since is not None
         return {
             "stays": self._stays.state(),
-            "since_s": round(self._now - self._since, 3) if self._since is not None else None,
-            "full_s": round(self._now - self._full, 3) if going else None,
+            "since_s": None if self._since is None else round(self._now - self._since, 3),
+            "full_s": round(self._now - self._full, 3),
             "grown_from": self._grown_from,
+            "found": self._found,
         }
 
     def restore(self, state: JsonObject) -> None:
@@ -97,8 +103,11 @@ class Crowd:
         if state["since_s"] is not None:
             self._since = self._now - state["since_s"]
             self._full = self._now - state["full_s"]
-            self._grown_from = state["grown_from"]
+            self._grown_from, self._found = state["grown_from"], state["found"]
             self._until = self._now + RESUME_WITHIN_S
+
+    def _patience_s(self, period_s: float) -> float:
+        return patient(DISPERSED_S if self._found else GAP_S, period_s)
 
     def _least(self, number: int, period_s: float) -> int | None:
         """The least number within `growing_s`; None while nobody knows who was there before."""

@@ -19,6 +19,9 @@ GOES = 0.3
 """What is slower, in own heights a second, goes no way at all."""
 AGAINST = 60.0
 """Degrees within which something goes against a way."""
+STRIDE_S = 0.35
+"""When it began and stopped being fast is told by the way over so long: a track's velocity, which
+must be as fast besides, comes half a second late."""
 GAP_S = 0.5
 """Who is slower, or not found, for less than this goes on."""
 CUT_S = 1.0
@@ -48,7 +51,7 @@ class Speed:
     """Holds for each track in the zone, or in the picture, that is too fast, or goes against the
     way, since the configured time; both, where both are configured.
 
-    Speed is a track's own, over about a second. It is not judged where the picture's edge may cut
+    Speed is measured in a track's own heights. It is not judged where the picture's edge may cut
     the box off, since the height by which it is measured is wrong there.
 
     Strength: of what is too fast 0.5 at the limit, rising evenly to 1 at twice the limit; of what
@@ -79,11 +82,11 @@ class Speed:
         for track, stay in self._stays.update(view):
             runner = self._runners[track.id]
             whole = now - runner.cut >= CUT_S and not near_edge(track.detection.box, view.size)
-            if whole and self._holds(track):
+            if whole and self._holds(track, now):
                 runner.since = now if runner.since is None else runner.since
                 runner.last = now
                 runner.fastest = max(runner.fastest, track.speed)
-                if now - runner.since >= self._limit_s:
+                if now - runner.since >= self._limit_s and self._is_fast(track.speed):
                     found.append(self._finding(view, track, stay, runner, runner.since))
             elif now - runner.last >= gap_s and now >= runner.until:
                 runner.since, runner.fastest = None, 0.0
@@ -142,10 +145,13 @@ class Speed:
         if height_cut(track.detection.box, size):
             runner.cut = self._now
 
-    def _holds(self, track: Track) -> bool:
-        if self._above is not None and track.speed <= self._above:
+    def _holds(self, track: Track, now: float) -> bool:
+        if not self._is_fast(_lately(track, now)):
             return False
         return self._way is None or self._goes_against(self._way, track)
+
+    def _is_fast(self, speed: float) -> bool:
+        return self._above is None or speed > self._above
 
     @staticmethod
     def _goes_against(way: float, track: Track) -> bool:
@@ -192,3 +198,13 @@ class Speed:
             evidence=evidence,
             question=self._question or f"Is {who} {asked} {where}?",
         )
+
+
+def _lately(track: Track, now: float) -> float:
+    """Own heights a second over the last `STRIDE_S`, by the foot; 0 of what is newer."""
+    before = next((p for p in reversed(track.path) if now - p.monotonic >= STRIDE_S), None)
+    if before is None:
+        return 0.0
+    box = track.detection.box
+    way = math.dist((before.x, before.y), box.foot) / max(box.height, 1.0)
+    return way / (now - before.monotonic)
