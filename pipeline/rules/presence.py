@@ -62,7 +62,9 @@ class Presences:
             self._resume(self._restored)
         seen = []
         for track in view.tracks:
-            if track.label in self._labels and self._inside(track, view.size):
+            if track.settled or track.label not in self._labels:
+                continue
+            if self._inside(track, view.size):
                 presence = self._here.setdefault(track.id, Presence(entered=now, last=now))
                 presence.see(track.detection.confidence, now)
                 if presence.certain:
