@@ -182,11 +182,7 @@ class Abandoned:
             thing for thing in self._things if now - thing.seen <= UNSEEN_S or now < thing.until
         ]
         for thing in self._things:
-            thing.visits = {
-                who: visit
-                for who, visit in thing.visits.items()
-                if now - visit.last <= (max(self._limit_s, gap_s) if visit.minds else gap_s)
-            }
+            thing.forget(now, gap_s)
         while self._people and now - self._people[0].at > BROUGHT_S:
             self._people.popleft()
         if not self._people or now - self._people[-1].at >= APART_S:

@@ -10,6 +10,9 @@ from pipeline.continuity import RESUME_WITHIN_S
 from pipeline.protocols import JsonObject
 from pipeline.types import Box, Detection, Track
 
+MOST_VISITS = 20
+"""So many who are near, or who minded it, are known of a thing."""
+
 
 class Person(NamedTuple):
     """Where somebody was at `at`, `monotonic`: the foot, and the height in pixels."""
@@ -73,6 +76,13 @@ class Thing:
         visit.minds = visit.minds or joins or now - visit.began >= passing_s
         if visit.minds:
             self.minded(now)
+
+    def forget(self, now: float, gap_s: float) -> None:
+        """Those who have passed, and of those who minded it all but the last ones."""
+        if not self.visits:
+            return
+        kept = [(w, v) for w, v in self.visits.items() if v.minds or now - v.last <= gap_s]
+        self.visits = dict(sorted(kept, key=lambda pair: pair[1].last)[-MOST_VISITS:])
 
     def state(self, now: float) -> JsonObject:
         """As JSON; times as seconds before `now`."""
