@@ -95,7 +95,11 @@ class Analysis:
         self._zones = camera.named_zones()
         self._detector = detector
         self._gate = MotionGate(detect.sensitivity) if detect.motion_gate else None
-        self.attention = Attention(fps=detect.fps, full_look_s=detect.full_look_s)
+        self.attention = Attention(
+            fps=detect.fps,
+            full_look_s=detect.full_look_s,
+            posture=any(rule.posture for rule in camera.rules.values()),
+        )
         self._kept = Kept()
         self._tracking = Tracking(self._zones)
         self._settled = Settled(camera.rules.values())
