@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from pipeline.types import Box, Size
 
 Point = tuple[float, float]
+
+EDGE = 0.1
+"""Who is inside stays so until the foot is this many box heights beyond the edge."""
 
 
 def iou(a: Box, b: Box) -> float:
@@ -18,6 +22,11 @@ def iou(a: Box, b: Box) -> float:
         return 0.0
     shared = width * height
     return shared / (a.width * a.height + b.width * b.height - shared)
+
+
+def overlap(a: Box, b: Box) -> bool:
+    """Whether two boxes share any area."""
+    return min(a.x2, b.x2) > max(a.x1, b.x1) and min(a.y2, b.y2) > max(a.y1, b.y1)
 
 
 def inside(point: Point, polygon: Sequence[Point]) -> bool:
@@ -52,8 +61,30 @@ def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
 
 def _side(a: Point, b: Point, point: Point) -> int:
     """1 or -1 on either side of the line through a and b, 0 on it."""
-    area = (b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0])
+    area = _area(a, b, point)
     return (area > 0) - (area < 0)
+
+
+def _area(a: Point, b: Point, point: Point) -> float:
+    """Twice that of the triangle, below 0 where the point is to the left of the way from a to b,
+    with y downwards."""
+    return (b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0])
+
+
+def crossing(a: Point, b: Point, start: Point, end: Point) -> tuple[float, int] | None:
+    """Where the way from start to end crosses the line from a to b, if it does.
+
+    What lies on a line counts to its right, so that a way through a corner of a polyline crosses
+    one of its lines, or both back and forth, however it is divided into parts.
+
+    Returns:
+        The share 0..1 of the way, and where it leads: 1 to the left of somebody who goes from a to
+        b, with y downwards, -1 to the right.
+    """
+    before, after = _area(a, b, start), _area(a, b, end)
+    if (before < 0) == (after < 0) or (_area(start, end, a) < 0) == (_area(start, end, b) < 0):
+        return None
+    return before / (before - after), 1 if after < 0 else -1
 
 
 def clipped_fractions(box: Box, size: Size) -> tuple[float, float, float, float]:
@@ -69,12 +100,33 @@ def clipped_fractions(box: Box, size: Size) -> tuple[float, float, float, float]
 
 def edge_distance(point: Point, polygon: Sequence[Point]) -> float:
     """The distance from a point to the nearest edge of a polygon, in their units."""
+    return line_distance(point, [*polygon, polygon[0]])
+
+
+def line_distance(point: Point, line: Sequence[Point]) -> float:
+    """The distance from a point to the nearest part of a polyline, in their units."""
     x, y = point
     nearest = math.inf
-    for (x1, y1), (x2, y2) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+    for (x1, y1), (x2, y2) in pairwise(line):
         dx, dy = x2 - x1, y2 - y1
         length = dx * dx + dy * dy
         along = ((x - x1) * dx + (y - y1) * dy) / length if length else 0.0
         along = min(max(along, 0.0), 1.0)
         nearest = min(nearest, math.hypot(x - x1 - along * dx, y - y1 - along * dy))
     return nearest
+
+
+def stands_inside(box: Box, polygon: Sequence[Point], size: Size, *, stays: bool) -> bool:
+    """Whether what a box shows stands in a polygon; who `stays` was inside and may be EDGE beyond.
+
+    Args:
+        box: in pixels.
+        polygon: its corners in pixels.
+        size: (width, height) of the picture.
+    """
+    x, y = box.foot
+    # A box cut off by the picture's edge ends exactly on it, where no polygon reaches beyond.
+    foot = (min(max(x, 0.5), size[0] - 0.5), min(max(y, 0.5), size[1] - 0.5))
+    if inside(foot, polygon):
+        return True
+    return stays and edge_distance(foot, polygon) <= EDGE * box.height

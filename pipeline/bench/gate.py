@@ -159,7 +159,7 @@ def watch_all(film: Path, config: Config, shared: SharedDetector) -> Watched:
 def track_all(watched: Watched, config: Config) -> list[Boxes]:
     """The tracks at each frame if every one is detected on: `Analysis` would choose."""
     detect = config.cameras[CAMERA].detect
-    tracking = Tracking(fps=detect.fps, confidence=detect.confidence)
+    tracking = Tracking()
     gaps = deque([1.0 / detect.fps], maxlen=GAPS)
     tracks: list[Boxes] = []
     last: Frame | None = None

@@ -159,7 +159,7 @@ class _Seen:
 
 def _watch(film: Path, rate: float, looks: Looks, idle_after_s: float | None) -> _Seen:
     """Track in what is decoded of a film. Detection is that of the film it was made from."""
-    tracking = Tracking(fps=rate, confidence=0.3)
+    tracking = Tracking()
     seen = _Seen()
     last = 0.0
     with closing(open_source(CAMERA, str(film))) as source:

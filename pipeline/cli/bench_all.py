@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
-from pipeline.cli import bench, bench_detect, bench_falls, bench_idling, bench_motion
+from pipeline.cli import (
+    bench,
+    bench_detect,
+    bench_falls,
+    bench_idling,
+    bench_motion,
+    bench_rules,
+    bench_tracking,
+)
 
-__all__ = ["bench", "bench_detect", "bench_falls", "bench_idling", "bench_motion"]
+__all__ = [
+    "bench",
+    "bench_detect",
+    "bench_falls",
+    "bench_idling",
+    "bench_motion",
+    "bench_rules",
+    "bench_tracking",
+]

@@ -1,0 +1,29 @@
+"""`vigil bench tracking`: how well identities are kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.bench import bench
+
+
+@bench.command()
+def tracking(
+    dataset: Annotated[
+        Path, typer.Argument(help="A MOTChallenge sequence: seqinfo.ini, gt/gt.txt, img1/ or film.")
+    ],
+    size: Annotated[int, typer.Option(help="The longer side of the detector's input.")] = 640,
+    confidence: Annotated[
+        float, typer.Option(min=0.1, max=0.99, help="As `detect.confidence` of a camera.")
+    ] = 0.3,
+    markdown: Annotated[bool, typer.Option(help="Print a table instead of JSON.")] = False,
+) -> None:
+    """Identities kept at full, half and a third of the frame rate, beside others' trackers."""
+    from pipeline.bench.tracking import measure_tracking, table
+
+    measured = measure_tracking(dataset, size=size, confidence=confidence)
+    typer.echo(table(measured) if markdown else json.dumps(measured, indent=2))
