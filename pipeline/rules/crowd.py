@@ -29,8 +29,9 @@ class Crowd:
     time; growing, if that is asked for, must have been seen once meanwhile.
 
     Whoever is not found for less than `stays.GAP_S` still counts, and a crowd that is too small for
-    less than that goes on; one that was found, for less than `DISPERSED_S`. Growth is counted from the least number within the time, and nothing
-    counts as growth that was there when the camera began.
+    less than that goes on; one that was found, for less than `DISPERSED_S`. Growth is counted from
+    the least number within the time, and nothing counts as growth that was there when the camera
+    began.
 
     Strength is 0.5 at the configured number and rises evenly to 1 at twice as many.
     """
@@ -72,7 +73,10 @@ class Crowd:
         least = self._least(number, view.period_s)
         if self._since is None or number < self._config.count:
             return []
-        if self._now - self._since < self._config.seconds:
+        due = self._since + self._config.seconds
+        # Who was seen before that only may have left since.
+        there = sum(stay.last >= due for stay in [*(stay for _, stay in seen), *hidden])
+        if not self._found and there < self._config.count:
             return []
         if self._grown_from is None and least is not None:
             grown = number - least
