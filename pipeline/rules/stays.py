@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.continuity import RESUME_WITHIN_S, patient
+from pipeline.continuity import FOUND_AGAIN_WITHIN_S, RESUME_WITHIN_S, patient
 from pipeline.protocols import JsonObject
 from pipeline.rules.outline import Outline
 from pipeline.types import Size, Track, View, Zone
 
 GAP_S = 2.0
-"""Who is seen elsewhere for less than this, or than two looks, has not left..."""
-UNSEEN_S = 5.0
-"""...and who is not found at all, for less than this: so late a lost track is found again under its
-number."""
+"""Who is seen outside for less than this, or than two looks, has not left; nor has who is not seen
+at all for less than `FOUND_AGAIN_WITHIN_S`."""
 CERTAIN_LOOKS = 2
 CERTAIN_S = 0.35
 """A stay counts once it was seen in so many looks, over so long: no one-look ghosts. At five
@@ -80,20 +78,21 @@ class Stays:
                 stay.see(track, now)
                 if stay.certain:
                     seen.append((track, stay))
-        elsewhere = {track.id for track in view.tracks}
-        gap_s, unseen_s = (patient(limit_s, view.period_s) for limit_s in (GAP_S, UNSEEN_S))
+        gap_s = patient(GAP_S, view.period_s)
+        unseen_s = patient(FOUND_AGAIN_WITHIN_S, view.period_s)
+        there = {track.id for track in view.tracks}
         self._here = {
             track_id: stay
             for track_id, stay in self._here.items()
-            if now - stay.last < (gap_s if track_id in elsewhere else unseen_s) or now < stay.until
+            if now - stay.last < (gap_s if track_id in there else unseen_s) or now < stay.until
         }
         return seen
 
     def hidden(self, view: View) -> list[Stay]:
         """The certain stays of those who are in no place in this view, but are still taken to be
-        there: they are missing for less than `GAP_S`."""
-        gap_s = patient(GAP_S, view.period_s)
+        there: they are missing for less than a gap, and not given up."""
         elsewhere = {track.id for track in (*view.tracks, *view.lost)}
+        gap_s = patient(GAP_S, view.period_s)
         return [
             stay
             for track_id, stay in self._here.items()

@@ -20,7 +20,7 @@ from pipeline.protocols import Detector
 from pipeline.rules import make_rules
 from pipeline.rules.own import Own
 from pipeline.schedule_config import within
-from pipeline.tracking import Tracking
+from pipeline.tracking import Settled, Tracking
 from pipeline.types import Detection, Finding, Frame, Motion, Size, Track, View
 
 ANSWER_S = 30.0
@@ -95,9 +95,14 @@ class Analysis:
         self._zones = camera.named_zones()
         self._detector = detector
         self._gate = MotionGate(detect.sensitivity) if detect.motion_gate else None
-        self.attention = Attention(fps=detect.fps, full_look_s=detect.full_look_s)
+        self.attention = Attention(
+            fps=detect.fps,
+            full_look_s=detect.full_look_s,
+            posture=any(rule.posture for rule in camera.rules.values()),
+        )
         self._kept = Kept()
         self._tracking = Tracking(self._zones)
+        self._settled = Settled(camera.rules.values())
         self._rules = make_rules(key, camera)
         self._schedules = {
             name: rule.schedule for name, rule in camera.rules.items() if rule.schedule is not None
@@ -182,7 +187,7 @@ class Analysis:
             self._count_gap(frame)
         self._size, self._looked_at = frame.size, frame.monotonic
         with _timed(spent, "track"):
-            seen, lost = self._track(frame, found)
+            seen, lost = self._settled.update(frame, *self._track(frame, found))
         view = View(
             camera=self._key,
             camera_name=self._name,
@@ -235,6 +240,7 @@ class Analysis:
         return {
             "size": self._size,
             "tracking": self._tracking.state(),
+            "settled": self._settled.state(),
             "rules": {name: rule.state() for name, rule in self._rules.items()},
             "incidents": self._incidents.state(),
         }
@@ -243,6 +249,8 @@ class Analysis:
         """Go on where a predecessor was `age_s` seconds ago; before the first look."""
         self._size = None if state["size"] is None else tuple(state["size"])
         self._tracking.restore(state["tracking"], age_s)
+        if "settled" in state:
+            self._settled.restore(state["settled"])
         self._incidents.restore(state["incidents"])
         for name, rule in self._rules.items():
             if name in state["rules"]:

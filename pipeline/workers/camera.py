@@ -32,7 +32,8 @@ KEEP_S = 0.6
 class CameraWatch:
     """Watches one camera from `start` until `stop`, or until its film has ended.
 
-    `report` is called from its threads and must not wait. `outage` is the event of its being away
+    `detector` is closed when nothing is left to be looked at. `report` is called from its threads
+    and must not wait. `outage` is the event of its being away
     that a predecessor left open, `away` since when, and why, nobody has watched it.
     """
 
@@ -87,6 +88,7 @@ class CameraWatch:
         self._size: tuple[int, int] | None = None
         self._counts: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
+        self._detector = detector
         self._analyst = Analyst(
             config,
             key,
@@ -225,6 +227,7 @@ class CameraWatch:
 
     def _analyse(self) -> None:
         self._analyst.run()
+        self._detector.close()
         if self._keeping is not None:
             self._keeping.close(KEEP_S)
         self._done.set()
