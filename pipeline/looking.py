@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.types import Detection, Motion, Track
+from pipeline.geometry import overlap
+from pipeline.types import Box, Detection, Motion, Track
 
 AFTER_S = 1.0
 """So long after the last motion a camera is still looked at as if something moved: who stands
@@ -21,7 +22,9 @@ FRUITLESS_S = 2.0
 """Motion in which nothing is found for so long (branches, rain, light) is looked at half as often,
 and again, ..."""
 FRUITLESS_FPS = 1.0
-"""...but so often at least."""
+"""...but so often at least; half as often, and no less, where the motion is that of a person who
+stays in one place: whoever falls has often stood still before."""
+PERSON = "person"
 PACE = 0.3
 """The share of the newest gap between frames in what a camera's frames come at."""
 EARLY = 0.1
@@ -70,6 +73,8 @@ class Attention:
         self._fruitless_since: float | None = None
         self._seen: tuple[tuple[int, str], ...] = ()
         self._moves = False
+        self._moving_regions: tuple[Box, ...] = ()
+        self._stirs = False
         self._idle_since: float | None = None
 
     def choose(self, at: float, motion: Motion | None, *, fresh: bool) -> Choice:
@@ -85,6 +90,8 @@ class Attention:
         if fresh:
             self._moved_at = self._detected_at = self._paid_at = float("-inf")
             self._fruitless_since, self._seen, self._moves = None, (), False
+        if motion is not None and motion.any:
+            self._moving_regions = motion.regions
         if fresh or motion is None or motion.any:
             self._moved_at, self._unsettled = at, SETTLING_LOOKS
         if self.activity is not Activity.IDLE:
@@ -110,6 +117,7 @@ class Attention:
         detections there are, tracked or not."""
         seen = tuple(sorted((track.id, track.label) for track in tracks))
         self._moves = any(track.stationary_since is None for track in tracks)
+        self._stirs = self._person_stirs(tracks)
         fruitful = self._moves or detections > len(tracks)
         if fruitful or not self._gated or not self._moving(at):
             self._fruitless_since = None
@@ -120,6 +128,15 @@ class Attention:
         if changed and not self._unsettled:
             self._unsettled = SETTLING_LOOKS
         self._seen = seen
+
+    def _person_stirs(self, tracks: Sequence[Track]) -> bool:
+        """Whether what moved last may be a person who is tracked."""
+        return any(
+            overlap(track.detection.box, region)
+            for track in tracks
+            if track.label == PERSON
+            for region in self._moving_regions
+        )
 
     @property
     def activity(self) -> Activity:
@@ -155,7 +172,8 @@ class Attention:
         if since is None:
             return self._fps
         halvings = int((self._now - since) / FRUITLESS_S)
-        return max(self._fps * 0.5 ** min(halvings, 10), min(FRUITLESS_FPS, self._fps))
+        most = 1 if self._stirs else 10
+        return max(self._fps * 0.5 ** min(halvings, most), min(FRUITLESS_FPS, self._fps))
 
     def _moving(self, at: float) -> bool:
         return at - self._moved_at <= AFTER_S

@@ -106,6 +106,11 @@ class Analyst:
         """The most looks a second that it may have; None for any number."""
         return None if self._analysis is None else self._analysis.attention.allowed_fps
 
+    @property
+    def rule_failures(self) -> dict[str, int]:
+        """As `Analysis.rule_failures`."""
+        return {} if self._analysis is None else self._analysis.rule_failures
+
     def allow(self, fps: float | None) -> None:
         """It may have so many looks a second from now on; None for any number. A film has any
         number: nothing of it is passed over."""

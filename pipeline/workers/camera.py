@@ -160,6 +160,7 @@ class CameraWatch:
             events=counts["events"],
             dropped=dict(dropped),
             silenced=dict(self._analyst.silenced),
+            rule_failures=self._analyst.rule_failures,
             breaks=self._counts["breaks"],
             changes=self._standing.changes,
             notes=self._source.notes,
