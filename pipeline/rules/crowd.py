@@ -29,8 +29,9 @@ class Crowd:
     time; growing, if that is asked for, must have been seen once meanwhile.
 
     Whoever is not found for less than `stays.GAP_S` still counts, and a crowd that is too small for
-    less than that goes on; one that was found, for less than `DISPERSED_S`. Growth is counted from the least number within the time, and nothing
-    counts as growth that was there when the camera began.
+    less than that goes on; one that was found, for less than `DISPERSED_S`. Growth is counted from
+    the least number within the time, and nothing counts as growth that was there when the camera
+    began.
 
     Strength is 0.5 at the configured number and rises evenly to 1 at twice as many.
     """
