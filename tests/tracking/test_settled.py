@@ -153,6 +153,18 @@ def test_what_plainly_looks_different_is_another_thing():
     assert news(after.watch(times(HOUR, HOUR + 5), [thing(500, look=by_night)])) == []
 
 
+def test_what_a_thing_looks_like_may_change_with_the_light():
+    def dusk(at: float) -> list[Detection]:
+        angle = np.pi / 2 * min(at / 600, 1)
+        look = np.cos(angle) * RED + np.sin(angle) * BLUE
+        return [thing(500, look=look.astype(np.float32))]
+
+    camera = Camera()
+    camera.watch(times(0, 900, 0.8), dusk)
+    seen = camera.restarted().watch(times(HOUR, HOUR + 5), [thing(500, look=BLUE)])
+    assert news(seen) == []
+
+
 def test_a_person_is_never_taken_for_a_parked_car(parked: Camera):
     seen = parked.watch(times(200, 205), [thing(500, label="person")])
     assert news(seen) == seen
@@ -291,6 +303,13 @@ def test_it_is_kept_though_nothing_was_looked_at_before_the_next_restart(parked:
     idle = parked.restarted()
     assert idle.settled.memory() == parked.settled.memory()
     assert news(idle.restarted().watch(times(HOUR, HOUR + 5), [CAR])) == []
+
+
+@pytest.mark.parametrize("broken", [{}, {"since": "soon"}, {"box": None}])
+def test_a_memory_that_cannot_be_read_is_found_out_at_once(parked: Camera, broken: dict):
+    (place,) = parked.settled.memory()["places"]
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Settled().recall({"places": [{**place, **broken} if broken else {}]})
 
 
 def test_a_clock_that_was_set_back_forgets_nothing(parked: Camera):
