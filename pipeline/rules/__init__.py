@@ -13,6 +13,7 @@ RULES: Mapping[type[config.RuleBase], str] = {
     config.ZoneRule: "zone:InZone",
     config.LoiterRule: "loiter:Loitering",
     config.FallRule: "fall:Falls",
+    config.NoveltyRule: "novelty:Novelty",
 }
 """Where the rule of each section is, in this folder."""
 
