@@ -25,7 +25,6 @@ from pipeline.rules.passages import (
     HEIGHTS,
     HOURS,
     ROWS,
-    SIZE_ROWS,
     SPEEDS,
     STAYS,
     Passage,
@@ -49,6 +48,8 @@ BITS = 64
 PEAKS = 256
 USUAL = 0.95
 """This share of the passages is what `usually` means."""
+LEAST_HALVING, MOST_HALVING = 1.0, 2.0
+"""Bounds of `_Usual.halving`, in bits."""
 PRIOR = 0.5
 """So much is counted of what was never seen (Jeffreys); of hours one in all (Perks)."""
 PULL = 10.0
@@ -63,7 +64,7 @@ _SHAPES: Mapping[str, tuple[int, ...]] = MappingProxyType(
         "hours": (2, HOURS),
         "visits": (DAY_PARTS, ROWS, COLUMNS),
         "ways": (ROWS, COLUMNS, DIRECTIONS),
-        "heights": (SIZE_ROWS, HEIGHTS),
+        "heights": (ROWS, HEIGHTS),
         "speeds": (DIRECTIONS, SPEEDS),
         "stays": (STAYS,),
         "bits": (len(PARTS), BITS),
@@ -74,19 +75,44 @@ _SIZE = sum(int(np.prod(shape)) for shape in _SHAPES.values())
 
 @dataclass(frozen=True, slots=True)
 class Surprise:
-    """How unusual a passage is: `bits` of each part, and which of them the usual ones stay below.
-
-    `total` is the sum of what the parts have beyond the usual.
-    """
+    """How unusual a passage is: `bits` of each part, which of them the usual ones stay below, and
+    how much of it is `beyond` the usual, measured by how far usual ones go beyond."""
 
     bits: Mapping[str, float]
     usual: Mapping[str, float]
-    total: float
+    beyond: Mapping[str, float]
+
+    @property
+    def total(self) -> float:
+        """The sum of what is beyond the usual, in bits."""
+        return sum(self.beyond.values())
 
     @property
     def leading(self) -> str:
         """The part that is most unusual."""
-        return max(self.bits, key=lambda part: self.bits[part] - self.usual[part])
+        return max(self.beyond, key=lambda part: self.beyond[part])
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What a part's bits usually stay `below`, and by how many the larger ones go beyond, each
+    further one of which half of them have."""
+
+    below: float
+    halving: float
+
+    @classmethod
+    def of(cls, counts: Counts) -> _Usual:
+        # Before some were counted, none is beyond.
+        if counts.sum() < KNOWN_FROM:
+            return cls(float(BITS), 1.0)
+        below = tails.quantile(counts, USUAL, 2 * BIT)
+        halving = tails.quantile(counts, (1 + USUAL) / 2, 2 * BIT) - below
+        return cls(below, min(max(halving, LEAST_HALVING), MOST_HALVING))
+
+    def beyond(self, bits: float) -> float:
+        """A bit of what is less probable than this means that half as many have so much."""
+        return max(0.0, bits - self.below) / self.halving
 
 
 class Ordinary:
@@ -135,13 +161,16 @@ class Ordinary:
         rare = (sum(weights) + PRIOR * len(weights)) / (known.weight + PRIOR)
         label_bits = float(np.log2(rare))
         bits = {"label": label_bits}
-        usual = {"label": _usual(self._label_bits)}
+        usual = {"label": _Usual.of(self._label_bits)}
         if known.weight >= KNOWN_FROM:
             table = known.table()
             bits |= table.bits(passage)
             usual |= table.usual
-        total = sum(max(0.0, bits[part] - usual[part]) for part in bits)
-        return Surprise(bits, usual, total)
+        return Surprise(
+            bits=bits,
+            usual={part: known.below for part, known in usual.items()},
+            beyond={part: known.beyond(bits[part]) for part, known in usual.items()},
+        )
 
     def is_large(self, passage: Passage) -> bool:
         """Whether it is larger than most of its label, rather than smaller."""
@@ -262,7 +291,7 @@ class _Table:
         self._speeds = _bits_of(_beyond(_near(known.speeds, 0, around=True))).tolist()
         self._stays = _bits_of(_beyond(known.stays)).tolist()
         self.usual = {
-            part: _usual(counts)
+            part: _Usual.of(counts)
             for part, counts in zip(PARTS, known.bits, strict=True)
             if part != "label"
         }
@@ -329,7 +358,7 @@ def _beyond(counts: Counts) -> Counts:
     beyond = np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1]
     everywhere = beyond.reshape(-1, counts.shape[-1]).sum(axis=0) + PRIOR
     everywhere = everywhere / everywhere[0]
-    return np.asarray((beyond + PULL * everywhere) / (beyond[..., :1] + PULL))
+    return np.asarray((beyond + PULL_NEAR * everywhere) / (beyond[..., :1] + PULL_NEAR))
 
 
 def _near(counts: Counts, axis: int, *, around: bool = False) -> Counts:
@@ -347,13 +376,6 @@ def _near(counts: Counts, axis: int, *, around: bool = False) -> Counts:
 
 def _bits_of(probability: Counts) -> Counts:
     return np.asarray(-np.log2(probability))
-
-
-def _usual(counts: Counts) -> float:
-    """What a part's bits usually are below: more than any, before some were counted."""
-    if counts.sum() < KNOWN_FROM:
-        return float(BITS)
-    return tails.quantile(counts, USUAL, 2 * BIT)
 
 
 def _bits_bin(bits: float) -> int:

@@ -10,11 +10,9 @@ from datetime import datetime
 from pipeline.protocols import JsonObject
 from pipeline.types import Box, Size, Track
 
-COLUMNS, ROWS = 16, 9
+COLUMNS, ROWS = 24, 14
 """The picture is divided into so many cells, which are about square in most cameras."""
 CELLS = COLUMNS * ROWS
-SIZE_ROWS = 2 * ROWS
-"""Sizes are told apart by rows half as high: things farther away are smaller."""
 DIRECTIONS = 8
 SMALLEST = 1 / 64
 PER_OCTAVE = 4
@@ -52,7 +50,7 @@ class Passage:
     ways: dict[int, tuple[float, float]] = field(default_factory=dict)
     """By cell, the sum of its directions there: to the right, and down."""
     heights: dict[int, tuple[float, int]] = field(default_factory=dict)
-    """By row, the sum of the logarithms of its heights, and of how many."""
+    """By row of cells, the sum of the logarithms of its heights, and of how many."""
     speeds: dict[tuple[int, int], int] = field(default_factory=dict)
     """By direction and speed, how many looks."""
 
@@ -76,7 +74,7 @@ class Passage:
             key = (_eighth(right, down), _octave_bin(speed, SLOWEST, SPEEDS))
             self.speeds[key] = self.speeds.get(key, 0) + 1
         if _whole(box, size):
-            row = _part_of(box.y2, size[1], SIZE_ROWS)
+            row = _part_of(box.y2, size[1], ROWS)
             total, number = self.heights.get(row, (0.0, 0))
             log_height = math.log2(max(box.height / size[1], SMALLEST))
             self.heights[row] = (total + log_height, number + 1)
@@ -109,7 +107,7 @@ class Passage:
         ]
 
     def sizes(self) -> list[tuple[int, int]]:
-        """(row, height) of each row."""
+        """(row, height) of each row of cells."""
         return [
             (row, _octave_bin(2.0 ** (total / number), SMALLEST, HEIGHTS))
             for row, (total, number) in self.heights.items()

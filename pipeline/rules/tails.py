@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 Counts = NDArray[np.float64]
 
-BASE = 0.1
-"""The largest tenth of what was seen is the tail that a limit is told from."""
+BASE = 0.05
+"""The largest twentieth of what was seen is the tail that a limit is told from."""
 CERTAIN = 3.0
 """From so many values beyond it on, a quantile is counted rather than extrapolated."""
 
@@ -34,7 +34,7 @@ def quantile(counts: Counts, share: float, width: float) -> float:
 def limit(counts: Counts, share: float, width: float) -> float:
     """What a share of the values, such as 0.001, exceeds.
 
-    Beyond what was seen the tail is taken to fall exponentially from its largest tenth on, as in
+    Beyond what was seen the tail is taken to fall exponentially from its largest twentieth on, as in
     peaks over threshold (Siffer et al., Anomaly Detection in Streams with Extreme Value Theory,
     KDD 2017). Its scale is told from medians, which a few anomalies among the values do not move,
     and is larger the fewer values there are. Where enough values lie beyond, they are counted.
