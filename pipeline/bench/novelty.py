@@ -19,7 +19,7 @@ from pipeline.rules.passages import Passage
 
 LABELS = ("person", "car", "dog")
 TOP = 0.01
-"""An unusual passage is in the top if no more than this share of the usual ones is as surprising."""
+"""An unusual passage is in the top if no more than this share of the usual is as surprising."""
 
 
 @dataclass(slots=True)
@@ -34,11 +34,17 @@ class _Watched:
 
 
 def measure_novelty(
-    *, seeds: int, learn_days: int, days: int, each: int, per_day: float = 0.5
+    *,
+    seeds: int,
+    learn_days: int,
+    days: int,
+    each: int,
+    per_day: float = 0.5,
+    first_seed: int = 0,
 ) -> dict[str, Any]:
     """Let made cameras, one a seed, learn for `learn_days`; then watch usual passages for `days`,
     and `each` of every kind of unusual ones, each by itself, with what was learned until then."""
-    cameras = [_camera(seed, learn_days, days, each, per_day) for seed in range(seeds)]
+    cameras = [_camera(seed, learn_days, days, each, per_day) for seed in range(first_seed, first_seed + seeds)]
     kinds = {kind: [camera["kinds"][kind] for camera in cameras] for kind in UNUSUAL}
     return {
         "seeds": seeds,
@@ -155,7 +161,7 @@ def _watch(
     end: float,
     watched: _Watched,
 ) -> None:
-    for view, _ in views(camera, random, goings, begin, end + 2 * AWAY_S):
+    for view in views(camera, random, goings, begin, end + 2 * AWAY_S):
         began = time.perf_counter()
         findings = rule.update(view)
         watched.spent_s += time.perf_counter() - began

@@ -104,9 +104,9 @@ class Camera:
             offset = random.normal(0, 0.012)
             pace = random.lognormal(math.log(1.5), 0.25)
             stop = ((random.uniform(0.2, 0.8), random.lognormal(2, 0.6)),)
-            stops = stop if random.uniform() < 0.08 else ()
-            points = self.lane + (0, offset)
-            return Going("car", starts, points, pace, random.lognormal(0, 0.1), stops)
+            cars_stops: tuple[tuple[float, float], ...] = stop if random.uniform() < 0.08 else ()
+            points = self.lane + np.array([0, offset])
+            return Going("car", starts, points, pace, random.lognormal(0, 0.1), cars_stops)
         way = self.ways[int(random.uniform() < 0.35)]
         points = way + random.normal(0, 0.018, 2) + random.normal(0, 0.008, way.shape)
         if random.uniform() < 0.5:
@@ -144,7 +144,7 @@ UNUSUAL: Mapping[str, tuple[str, Callable[[Camera, Random, Going], Going]]] = {
     "a dog": ("person", lambda c, r, g: replace(g, label="dog", tall=g.tall * 0.4)),
     "too long": ("person", lambda c, r, g: replace(g, stops=((0.5, r.uniform(180, 400)),))),
     "too large": ("person", lambda c, r, g: replace(g, tall=g.tall * r.uniform(1.7, 2.2))),
-    "slightly off": ("person", lambda c, r, g: replace(g, points=g.points + (0, 0.06))),
+    "slightly off": ("person", lambda c, r, g: replace(g, points=g.points + np.array([0, 0.06]))),
     "brisk": ("person", lambda c, r, g: replace(g, pace=r.uniform(1.3, 1.5), stops=())),
 }
 """What is done to a usual passage, by what it is then called; the last two are hard."""
@@ -158,9 +158,8 @@ def unusual(camera: Camera, random: Random, kind: str, day: int) -> Going:
     return replace(change(camera, random, usual), kind=kind)
 
 
-def walk(camera: Camera, random: Random, going: Going) -> Iterator[tuple[float, Box, float, float]]:
-    """When, where and how fast (right, down; heights a second) at each step of a passage."""
-    moment, x, y = going.starts, *going.points[0]
+def walk(camera: Camera, random: Random, going: Going) -> Iterator[tuple[Box, float, float]]:
+    """Where and how fast (right, down; heights a second) at each step of a passage."""
     stops = sorted(going.stops)
     legs = np.linalg.norm(np.diff(going.points * SIZE, axis=0), axis=1)
     whole, gone = float(legs.sum()), 0.0
@@ -173,14 +172,10 @@ def walk(camera: Camera, random: Random, going: Going) -> Iterator[tuple[float, 
         ahead = (going.points[leg + 1] - going.points[leg]) * SIZE
         ahead = ahead / max(float(np.linalg.norm(ahead)), 1e-9)
         seen = math.hypot(ahead[0], FORESHORTENED * ahead[1])
-        waits = 0.0
-        if stops and gone / whole >= stops[0][0]:
-            waits = stops.pop(0)[1]
+        waits = stops.pop(0)[1] if stops and gone / whole >= stops[0][0] else 0.0
         for step in range(1 + int(waits / STEP_S)):
-            pace = going.pace if waits == 0.0 or step == 0 else 0.0
-            right, down = ahead * pace * seen + random.normal(0, TREMBLE, 2)
-            yield moment, _box(random, going.label, x, y, tall), float(right), float(down)
-            moment += STEP_S
+            right, down = random.normal(0, TREMBLE, 2) + ahead * (seen * going.pace * (step == 0))
+            yield _box(random, going.label, x, y, tall), float(right), float(down)
         gone += going.pace * seen * tall * STEP_S
 
 
@@ -198,16 +193,15 @@ def _box(random: Random, label: str, x: float, y: float, tall: float) -> Box:
 
 
 def views(
-    camera: Camera, random: Random, goings: list[Going], begin: float, end: float, first_id: int = 1
-) -> Iterator[tuple[View, dict[int, Going]]]:
-    """What a rule sees from `begin` to `end` seconds after the beginning, with whose passage each
-    track is: twice a second while anything passes, and each half minute else. Ids count from
-    `first_id` on."""
+    camera: Camera, random: Random, goings: list[Going], begin: float, end: float
+) -> Iterator[View]:
+    """What a rule sees from `begin` to `end` seconds after the beginning: twice a second while
+    anything passes, and each half minute else."""
     waiting = sorted(goings, key=lambda going: going.starts)[::-1]
-    walks: dict[int, Iterator[tuple[float, Box, float, float]]] = {}
+    walks: dict[int, Iterator[tuple[Box, float, float]]] = {}
     begun: dict[int, float] = {}
     whose: dict[int, Going] = {}
-    now, number = begin, first_id
+    now, number = begin, 1
     while now < end:
         while waiting and waiting[-1].starts <= now:
             going = waiting.pop()
@@ -219,13 +213,13 @@ def views(
             if step is None:
                 del walks[key]
                 continue
-            _, box, right, down = step
+            box, right, down = step
             label = whose[key].label
             moment = begun[key]
             tracks.append(
                 Track(key, label, Detection(label, 0.8, box), moment, now, velocity=(right, down))
             )
-        yield _view(now, tuple(tracks)), whose
+        yield _view(now, tuple(tracks))
         if walks:
             now += STEP_S
         else:

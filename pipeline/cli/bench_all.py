@@ -8,6 +8,7 @@ from pipeline.cli import (
     bench_falls,
     bench_idling,
     bench_motion,
+    bench_novelty,
     bench_tracking,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "bench_falls",
     "bench_idling",
     "bench_motion",
+    "bench_novelty",
     "bench_tracking",
 ]

@@ -30,7 +30,7 @@ FAST_SHARE = 0.9
 LEAST_LOOKS = 3
 """What was seen less often is no passage, or not in that direction."""
 CUT = 2.0
-"""A box so near to the border of the picture, in pixels, is cut off there: its size says nothing."""
+"""A box so near to the border of the picture, in pixels, is cut off: its size says nothing."""
 
 
 @dataclass(slots=True)
@@ -101,10 +101,7 @@ class Passage:
 
     def directions(self) -> list[tuple[int, int]]:
         """(cell, direction) of each cell in which it moved."""
-        return [
-            (cell, _eighth(right, down))
-            for cell, (right, down) in self.ways.items()
-        ]
+        return [(cell, _eighth(right, down)) for cell, (right, down) in self.ways.items()]
 
     def sizes(self) -> list[tuple[int, int]]:
         """(row, height) of each row of cells."""

@@ -1,4 +1,4 @@
-"""How often a figure is how large, remembered in little room, and a limit that it seldom exceeds."""
+"""How often a figure is how large, kept in little room, and a limit that it seldom exceeds."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def quantile(counts: Counts, share: float, width: float) -> float:
 def limit(counts: Counts, share: float, width: float) -> float:
     """What a share of the values, such as 0.001, exceeds.
 
-    Beyond what was seen the tail is taken to fall exponentially from its largest twentieth on, as in
-    peaks over threshold (Siffer et al., Anomaly Detection in Streams with Extreme Value Theory,
-    KDD 2017). Its scale is told from medians, which a few anomalies among the values do not move,
-    and is larger the fewer values there are. Where enough values lie beyond, they are counted.
+    Where enough values lie beyond, they are counted. Else the tail is taken to fall exponentially
+    from its largest twentieth on, as in peaks over threshold (Siffer et al., Anomaly Detection in
+    Streams with Extreme Value Theory, KDD 2017). Its scale is told from medians, which a few
+    anomalies among the values do not move, and is larger the fewer values there are.
     """
     total = float(counts.sum())
     if total <= 0:
         return math.inf
     share = min(share, BASE)
+    if share * total >= CERTAIN:
+        return quantile(counts, 1 - share, width)
     base = quantile(counts, 1 - BASE, width)
     half = quantile(counts, 1 - BASE / 2, width) - base
     few = 1 + 2 / math.sqrt(max(BASE * total, 1.0))
-    extrapolated = base + max(half / math.log(2), 2 * width) * few * math.log(BASE / share)
-    if share * total < CERTAIN:
-        return extrapolated
-    return max(extrapolated, quantile(counts, 1 - share, width))
+    scale = max(half / math.log(2), 2 * width)
+    return base + scale * few * math.log(BASE / share)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline.blackbox import Recorder
 from pipeline.config import Config
@@ -33,7 +34,8 @@ class CameraWatch:
     """Watches one camera from `start` until `stop`, or until its film has ended.
 
     `report` is called from its threads and must not wait. `outage` is the event of its being away
-    that a predecessor left open, `away` since when, and why, nobody has watched it.
+    that a predecessor left open, `away` since when, and why, nobody has watched it, `memory` what was
+    learned.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class CameraWatch:
         recorder: Recorder,
         outage: Event | None = None,
         away: tuple[datetime, str] | None = None,
+        memory: Mapping[str, Any] | None = None,
     ) -> None:
         camera = config.cameras[key]
         self.key = key
@@ -98,6 +101,7 @@ class CameraWatch:
             live=lambda: self._source.live,
             resume=resume,
             run=run,
+            memory=memory,
         )
         self._done = threading.Event()
         self._threads = [
