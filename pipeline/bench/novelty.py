@@ -44,7 +44,10 @@ def measure_novelty(
 ) -> dict[str, Any]:
     """Let made cameras, one a seed, learn for `learn_days`; then watch usual passages for `days`,
     and `each` of every kind of unusual ones, each by itself, with what was learned until then."""
-    cameras = [_camera(seed, learn_days, days, each, per_day) for seed in range(first_seed, first_seed + seeds)]
+    cameras = [
+        _camera(seed, learn_days, days, each, per_day)
+        for seed in range(first_seed, first_seed + seeds)
+    ]
     kinds = {kind: [camera["kinds"][kind] for camera in cameras] for kind in UNUSUAL}
     return {
         "seeds": seeds,

@@ -27,10 +27,13 @@ from pipeline.rules.probabilities import PRIOR, Counts
 
 DAY_S = 86_400.0
 BIT = 0.25
-AIM = 0.75
+AIM = 0.5
+"""So much of `per_day` is aimed at, since what is usual changes from week to week."""
+LEAST_LIMIT = 3.0
+"""What is hardly beyond the usual is not unusual, however seldom anything passes."""
 PEAKS = 512
 """Past surprises are counted in so many quarters of a bit..."""
-PEAK_DAYS = 7.0
+PEAK_DAYS = 10.0
 """...and count half after so many days, if not sooner: while there is little to know yet, all is
 more surprising."""
 
@@ -91,9 +94,9 @@ class Ordinary:
 
     def limit(self, per_day: float) -> float:
         """The surprise that fewer than `per_day` usual passages a day exceed; infinite as long as
-        nothing is known of surprises. Fewer are aimed at, since what is usual changes."""
+        nothing is known of surprises."""
         share = AIM * per_day / max(self.passages_per_day, per_day)
-        return tails.limit(self._peaks, share, BIT)
+        return max(tails.limit(self._peaks, share, BIT), LEAST_LIMIT)
 
     def surprise(self, passage: Passage) -> Surprise:
         """How unusual a passage is so far."""

@@ -15,17 +15,16 @@ PULL = 10.0
 PULL_NEAR = 2.0
 """The direction at a place, the size there, and the speed in a direction are told from all of them
 as if of so many."""
-POOLED = 0.25
-"""So much of an hour's weight is that of the hour on all days, working days and weekends alike."""
+POOLED = 2.0
+"""The hours of working days, and of weekends, are told from all days as if so many had passed."""
 _DAYS = np.array([[5 / 7], [2 / 7]])
 
 
 def of_hours(hours: Counts) -> Counts:
     """Of each hour of working days and of weekends, as if there were as many days of both."""
     smooth = near(hours, 1, around=True) + 1 / hours.size
-    rates = smooth / _DAYS
     all_days = smooth.sum(axis=0, keepdims=True)
-    mixed = (1 - POOLED) * rates + POOLED * all_days
+    mixed = (smooth + POOLED * all_days / all_days.sum()) / _DAYS
     return np.asarray(mixed / mixed.sum())
 
 

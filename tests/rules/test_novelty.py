@@ -15,6 +15,7 @@ from handmade import BEGIN, standing, view
 from pipeline.config import NoveltyRule
 from pipeline.rules import make_rule
 from pipeline.rules.novelty import AWAY_S, Novelty
+from pipeline.rules.passages import Passage
 from pipeline.types import Detection, Finding, Track, Zone
 
 DAY_S = 86_400.0
@@ -67,9 +68,11 @@ def watch(novelty: Novelty, *passages: Iterator[tuple[float, Track]]) -> list[Fi
     """What is found while these pass, one after the other, and until they are forgotten."""
     found = []
     for passage in passages:
-        at = 0.0
-        for at, track in passage:
+        looks = list(passage)
+        for at, track in looks:
             found += novelty.update(view(at, [track]))
+        at, track = looks[-1]
+        found += novelty.update(replace(view(at + 2), lost=(replace(track, lost=True),)))
         novelty.update(view(at + AWAY_S + 1))
     return found
 
@@ -152,9 +155,9 @@ def test_who_passes_as_others_did_is_not_found(learned: dict[str, Any]) -> None:
     assert not watch(knowing(learned), passing(1, noon(10)))
 
 
-def test_usual_days_have_less_than_one_false_alarm_each(learned: dict[str, Any]) -> None:
-    found = ordinary_days(knowing(learned), range(10, 17))
-    assert len({finding.tracks[0].id for finding in found}) < 0.5 * 7
+def test_usual_passages_are_found_less_often_than_allowed(learned: dict[str, Any]) -> None:
+    found = ordinary_days(knowing(learned), range(10, 30))
+    assert len({finding.tracks[0].id for finding in found}) <= 0.5 * 20
 
 
 def test_what_is_found_holds_until_it_ends(learned: dict[str, Any]) -> None:
@@ -226,19 +229,22 @@ def test_what_stands_there_for_good_is_learned_when_it_came_and_never_again() ->
 
 def test_a_passage_goes_on_over_a_restart() -> None:
     looks = list(passing(1, 0.0))
-    first, second = rule(), rule()
+    passages: list[Passage] = []
+    config = NoveltyRule(type="novelty")
+    first, second, whole = (
+        Novelty("novelty", config, None, lambda _, passage, __: passages.append(passage))
+        for _ in range(3)
+    )
     for at, track in looks[:8]:
         first.update(view(at, [track]))
     second.restore(json.loads(json.dumps(first.state())))
-    for at, track in looks[8:]:
-        second.update(view(at, [track]))
-    whole = rule()
-    for at, track in looks:
-        whole.update(view(at, [track]))
-    for novelty in (second, whole):
-        novelty.update(view(looks[-1][0] + AWAY_S + 1))
-    labels = [novelty.memory()["labels"] for novelty in (second, whole)]
-    assert labels[0] == labels[1]
+    watch(second, iter(looks[8:]))
+    watch(whole, iter(looks))
+    resumed, one = passages
+    # The look right after the restart may come too soon to count.
+    assert one.looks - resumed.looks <= 1
+    assert {min(one.cells), max(one.cells)} <= resumed.cells <= one.cells
+    assert resumed.paces() == one.paces()
 
 
 def test_only_what_is_in_the_zone_counts(learned: dict[str, Any]) -> None:
