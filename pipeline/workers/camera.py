@@ -34,8 +34,8 @@ class CameraWatch:
     """Watches one camera from `start` until `stop`, or until its film has ended.
 
     `report` is called from its threads and must not wait. `outage` is the event of its being away
-    that a predecessor left open, `away` since when, and why, nobody has watched it; `memory` is what
-    was learned.
+    that a predecessor left open, `away` since when, and why, nobody has watched it; `memory` is
+    what was learned.
     """
 
     def __init__(

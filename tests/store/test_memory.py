@@ -33,9 +33,7 @@ def test_the_newest_is_kept_and_a_look_that_brings_none_leaves_it(store: Store) 
 
 
 def test_it_is_kept_together_with_the_events_or_not_at_all(store: Store) -> None:
-    verdict = Verdict(
-        outcome=Outcome.YES, question="Is it?", model="m", prompt_version="1", answer="yes"
-    )
+    verdict = Verdict(outcome=Outcome.YES, question="Is it?", model="m", prompt_version="1")
     impossible = ("unknown", EventJudged(verdict=verdict, scores={}))
     with pytest.raises(AmendmentError):
         store.amend_all([impossible], now=NOW, camera_state=("door", {}), memory=LEARNED)
