@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from pipeline.types import Box, Size
 
@@ -21,6 +22,11 @@ def iou(a: Box, b: Box) -> float:
         return 0.0
     shared = width * height
     return shared / (a.width * a.height + b.width * b.height - shared)
+
+
+def overlap(a: Box, b: Box) -> bool:
+    """Whether two boxes share any area."""
+    return min(a.x2, b.x2) > max(a.x1, b.x1) and min(a.y2, b.y2) > max(a.y1, b.y1)
 
 
 def inside(point: Point, polygon: Sequence[Point]) -> bool:
@@ -55,8 +61,30 @@ def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
 
 def _side(a: Point, b: Point, point: Point) -> int:
     """1 or -1 on either side of the line through a and b, 0 on it."""
-    area = (b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0])
+    area = _area(a, b, point)
     return (area > 0) - (area < 0)
+
+
+def _area(a: Point, b: Point, point: Point) -> float:
+    """Twice that of the triangle, below 0 where the point is to the left of the way from a to b,
+    with y downwards."""
+    return (b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0])
+
+
+def crossing(a: Point, b: Point, start: Point, end: Point) -> tuple[float, int] | None:
+    """Where the way from start to end crosses the line from a to b, if it does.
+
+    What lies on a line counts to its right, so that a way through a corner of a polyline crosses
+    one of its lines, or both back and forth, however it is divided into parts.
+
+    Returns:
+        The share 0..1 of the way, and where it leads: 1 to the left of somebody who goes from a to
+        b, with y downwards, -1 to the right.
+    """
+    before, after = _area(a, b, start), _area(a, b, end)
+    if (before < 0) == (after < 0) or (_area(start, end, a) < 0) == (_area(start, end, b) < 0):
+        return None
+    return before / (before - after), 1 if after < 0 else -1
 
 
 def clipped_fractions(box: Box, size: Size) -> tuple[float, float, float, float]:
@@ -72,9 +100,14 @@ def clipped_fractions(box: Box, size: Size) -> tuple[float, float, float, float]
 
 def edge_distance(point: Point, polygon: Sequence[Point]) -> float:
     """The distance from a point to the nearest edge of a polygon, in their units."""
+    return line_distance(point, [*polygon, polygon[0]])
+
+
+def line_distance(point: Point, line: Sequence[Point]) -> float:
+    """The distance from a point to the nearest part of a polyline, in their units."""
     x, y = point
     nearest = math.inf
-    for (x1, y1), (x2, y2) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+    for (x1, y1), (x2, y2) in pairwise(line):
         dx, dy = x2 - x1, y2 - y1
         length = dx * dx + dy * dy
         along = ((x - x1) * dx + (y - y1) * dy) / length if length else 0.0

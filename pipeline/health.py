@@ -141,6 +141,8 @@ class CameraStatus(Wire):
     dropped: Mapping[str, int] = {}
     silenced: Mapping[str, int] = {}
     """Why nobody was told of an event when it began -> how many; see `incidents.Silence`."""
+    rule_failures: Mapping[str, int] = {}
+    """Rule of the user's own -> how many looks had to do without it, since it failed."""
     breaks: int = 0
     """How often its pictures did not go on from those before: connections, and jumps in time."""
     changes: Mapping[str, int] = {}

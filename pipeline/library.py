@@ -26,6 +26,7 @@ from pipeline.health import CameraState, CameraStatus
 from pipeline.plan import plan
 from pipeline.posts import WorkerStatus
 from pipeline.redact import redact
+from pipeline.rules import make_rules
 from pipeline.store import Store
 from pipeline.supervisor import Supervisor
 from pipeline.types import Event
@@ -108,7 +109,8 @@ class Pipeline:
         model at an address is downloaded first, once.
 
         Raises:
-            ConfigError: a key of `detector` is wrong for this machine.
+            ConfigError: a key of `detector` is wrong for this machine, or a rule of the user's own
+                cannot be had.
             WeightsError: the detector's model cannot be had, or is not the one that was meant.
             StoreError: the data folder cannot be used, or is in use.
             WorkerError: a worker could not start.
@@ -116,6 +118,9 @@ class Pipeline:
         if self._supervisor is not None:
             raise VigilError("The pipeline is running already.")
         prepare(self.config.detector)
+        for key, camera in self.config.cameras.items():
+            if camera.enabled:
+                make_rules(key, camera)
         self._lock.acquire()
         try:
             with Store.open(self.config.data) as store:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.types import Detection, Motion, Track
+from pipeline.geometry import overlap
+from pipeline.types import Box, Detection, Motion, Track
 
 AFTER_S = 1.0
 """So long after the last motion a camera is still looked at as if something moved: who stands
@@ -22,6 +23,7 @@ FRUITLESS_S = 2.0
 and again, ..."""
 FRUITLESS_FPS = 1.0
 """...but so often at least."""
+PERSON = "person"
 PACE = 0.3
 """The share of the newest gap between frames in what a camera's frames come at."""
 EARLY = 0.1
@@ -57,9 +59,11 @@ class Attention:
     Args:
         fps: looks per second while something happens.
         full_look_s: a frame so long after the last one that was detected on is detected on, too.
+        posture: whether it matters how a person moves who stays in one place, as for falls: such
+            motion is none in which nothing is found.
     """
 
-    def __init__(self, *, fps: float, full_look_s: float) -> None:
+    def __init__(self, *, fps: float, full_look_s: float, posture: bool = False) -> None:
         self._fps, self._full_look_s = fps, full_look_s
         self._gap_s = 1.0 / fps
         self.allowed_fps: float | None = None
@@ -70,6 +74,8 @@ class Attention:
         self._fruitless_since: float | None = None
         self._seen: tuple[tuple[int, str], ...] = ()
         self._moves = False
+        self._moving_regions: tuple[Box, ...] = ()
+        self._posture = posture
         self._idle_since: float | None = None
 
     def choose(self, at: float, motion: Motion | None, *, fresh: bool) -> Choice:
@@ -85,6 +91,8 @@ class Attention:
         if fresh:
             self._moved_at = self._detected_at = self._paid_at = float("-inf")
             self._fruitless_since, self._seen, self._moves = None, (), False
+        if motion is not None and motion.any:
+            self._moving_regions = motion.regions
         if fresh or motion is None or motion.any:
             self._moved_at, self._unsettled = at, SETTLING_LOOKS
         if self.activity is not Activity.IDLE:
@@ -110,7 +118,7 @@ class Attention:
         detections there are, tracked or not."""
         seen = tuple(sorted((track.id, track.label) for track in tracks))
         self._moves = any(track.stationary_since is None for track in tracks)
-        fruitful = self._moves or detections > len(tracks)
+        fruitful = self._moves or detections > len(tracks) or self._stirs(tracks)
         if fruitful or not self._gated or not self._moving(at):
             self._fruitless_since = None
         elif self._fruitless_since is None:
@@ -120,6 +128,15 @@ class Attention:
         if changed and not self._unsettled:
             self._unsettled = SETTLING_LOOKS
         self._seen = seen
+
+    def _stirs(self, tracks: Sequence[Track]) -> bool:
+        """Whether what moved last may be a person who is tracked, where that matters."""
+        return self._posture and any(
+            overlap(track.detection.box, region)
+            for track in tracks
+            if track.label == PERSON
+            for region in self._moving_regions
+        )
 
     @property
     def activity(self) -> Activity:

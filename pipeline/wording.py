@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 _ON = re.compile(
@@ -21,6 +22,18 @@ _OWN = re.compile(
 _SOUNDS_LIKE_YOU = ("eu", "one", "uni", "use", "usu", "uti", "ute")
 _PAIRS = ("scissors", "skis")
 _UNCOUNTED = ("broccoli",)
+_PLURALS = {
+    "person": "people",
+    "knife": "knives",
+    "mouse": "mice",
+    "sheep": "sheep",
+    "skis": "pairs of skis",
+    "scissors": "pairs of scissors",
+    "broccoli": "broccoli",
+}
+_HISSING = ("s", "x", "sh", "ch")
+_INTO = {"in": "into", "on": "onto", "at": "to"}
+_WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _SILENT_H = ("heir", "honest", "honour", "hour")
 
 
@@ -45,6 +58,34 @@ def place(name: str) -> str:
         return name
     preposition = "on" if _ON.search(lower) else "in" if _IN.search(lower) else "at"
     return f"{preposition} {name}"
+
+
+def into(name: str) -> str:
+    """Where something has gone: `onto the lawn`, `into the yard`, `to the back door`."""
+    where = place(name)
+    return where if where == name else f"{_INTO[where.split(' ')[0]]} {name}"
+
+
+def has_own_preposition(name: str) -> bool:
+    """Whether a place's name says by itself where that is, such as `behind the shed`."""
+    return place(name) == name
+
+
+def plural(noun: str) -> str:
+    """Several of a noun: `people`, `buses`, `cell phones`."""
+    word = noun.lower()
+    return _PLURALS.get(word) or noun + ("es" if word.endswith(_HISSING) else "s")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 dog`, `5 people`."""
+    return f"{number} {noun if number == 1 else plural(noun)}"
+
+
+def listed(parts: Sequence[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`; with another word before the last one if told."""
+    *others, end = parts
+    return f"{', '.join(others)} {last} {end}" if others else end
 
 
 def duration(seconds: float) -> str:
@@ -72,6 +113,11 @@ def sentence_of(what: str, why: str | None) -> str:
 def clock(moment: datetime) -> str:
     """The time of day as HH:MM, in the moment's own time zone."""
     return f"{moment:%H:%M}"
+
+
+def day_and_clock(moment: datetime) -> str:
+    """The day of the week and the time, in the moment's own time zone: `Sunday 03:12`."""
+    return f"{_WEEK[moment.weekday()]} {clock(moment)}"
 
 
 def sentence(text: str) -> str:

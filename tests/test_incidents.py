@@ -42,9 +42,18 @@ def test_one_who_comes_up_to_another_is_a_happening_of_its_own():
     happened = play(
         incidents(),
         times(0, 4),
-        lambda at: [finding(1, at)] + ([finding(2, at, x=540, since=1.6)] if at >= 2 else []),
+        lambda at: [finding(1, at)] + ([finding(2, at, x=540, since=0.4)] if at >= 2 else []),
     )
     assert kinds(happened) == [(0.0, "Open", "incident-1"), (2.0, "Open", "incident-2")]
+
+
+def test_one_who_is_first_seen_in_anothers_box_has_come_with_that_one():
+    happened = play(
+        incidents(),
+        times(0, 4),
+        lambda at: [finding(1, at)] + ([finding(2, at, x=540, since=1.6)] if at >= 2 else []),
+    )
+    assert kinds(happened) == [(0.0, "Open", "incident-1"), (2.0, "Update", "incident-1")]
 
 
 def test_a_new_track_where_the_old_one_was_lost_goes_on_with_its_happening():

@@ -9,6 +9,7 @@ from pipeline.cli import (
     bench_idling,
     bench_motion,
     bench_novelty,
+    bench_rules,
     bench_tracking,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "bench_idling",
     "bench_motion",
     "bench_novelty",
+    "bench_rules",
     "bench_tracking",
 ]

@@ -167,10 +167,11 @@ def _probe_all(cameras: Mapping[str, str]) -> dict[str, CameraCheck]:
 
 
 def _check_models(settings: Config) -> bool:
-    """Say what is wrong with the detector and its labels and the describer; True if something
-    is."""
+    """Say what is wrong with the detector and its labels, the rules of the user's own and the
+    describer; True if something is."""
     from pipeline.describers import validate
     from pipeline.detectors import expected_labels, known_labels, prepare
+    from pipeline.rules import make_rules
 
     problems = False
     try:
@@ -179,6 +180,8 @@ def _check_models(settings: Config) -> bool:
         if labels is not None:
             for key, camera in settings.cameras.items():
                 known_labels(key, camera, labels)
+        for key, camera in settings.cameras.items():
+            make_rules(key, camera)
         if settings.describer is not None:
             validate(settings.describer)
     except VigilError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import importlib.util
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from pipeline.config import Camera, DetectorSection
 from pipeline.detectors.choice import Machine, choose
 from pipeline.detectors.models import find_model, is_packaged
 from pipeline.errors import ConfigError, VigilError
+from pipeline.own import imported
 from pipeline.protocols import Detector
 from pipeline.weights import LABELS
 
@@ -154,7 +154,7 @@ def prepare(settings: DetectorSection, models: Path | None = None) -> None:
         WeightsError, ConfigError: as `load_detector`.
     """
     if ":" in settings.backend:
-        _imported(settings.backend)
+        imported(settings.backend, "detector.backend")
         return
     model = find_model(settings, models or model_folder())
     chosen = settings.backend
@@ -174,9 +174,11 @@ def require(backend: str) -> None:
 
 def _own(settings: DetectorSection, folder: Path) -> SharedDetector:
     """A detector of the user's own: `attribute` is called with the settings and a folder."""
-    load = _imported(settings.backend)
+    load: Callable[[DetectorSection, Path], SharedDetector] = imported(
+        settings.backend, "detector.backend"
+    )
     try:
-        detector: SharedDetector = load(settings, folder)
+        detector = load(settings, folder)
     except VigilError:
         raise
     # It is not this program's code: whatever it raises is told in a sentence.
@@ -186,19 +188,3 @@ def _own(settings: DetectorSection, folder: Path) -> SharedDetector:
         ) from error
     logger.info("The detector is %s.", detector.description)
     return detector
-
-
-def _imported(backend: str) -> Callable[[DetectorSection, Path], SharedDetector]:
-    module, _, attribute = backend.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    # A module's own code runs when it is imported, and may raise anything.
-    except Exception as error:
-        raise ConfigError(
-            f"detector.backend: {backend} cannot be imported ({type(error).__name__}: {error}); "
-            "install its package, or correct the name."
-        ) from error
-    if not callable(found):
-        raise ConfigError(f"detector.backend: {backend} is nothing that can be called.")
-    loader: Callable[[DetectorSection, Path], SharedDetector] = found
-    return loader

@@ -13,7 +13,7 @@ from pipeline.incidents.announcing import Announcing, Silence
 from pipeline.incidents.incident import MOST_TRACKS, STRONGER, UPDATE_EVERY_S, Incident
 from pipeline.protocols import JsonObject
 from pipeline.rule_config import RuleBase
-from pipeline.types import Box, Finding, Severity, Size, View
+from pipeline.types import Box, Finding, Severity, Size, Track, View
 
 __all__ = [
     "MOST_TRACKS",
@@ -46,6 +46,10 @@ EDGE = 0.02
 SAME_PLACE = 0.5
 """...unless the new box overlaps it by so much: somebody before a desk's camera, always cut off.
 So much of an overlap also makes one of what the detector takes for two things at once."""
+OUT_OF = 0.1
+"""A person first seen just now, in a box that overlaps that of one who was seen before by so much,
+has come out of it: two who go together are one visit, however often the detector takes them for
+one."""
 MOST_PER_HOUR = 60
 PERSON = "person"
 
@@ -199,6 +203,8 @@ class Incidents:
                 and self._now - incident.seen <= within_s
             ):
                 return incident
+            if self._came_out_of(incident, track, within_s):
+                return incident
             # If both were there at once, or one long after the other, they are two visitors.
             same_visit = incident.restored or 0 < track.first_seen - incident.seen <= within_s
             if not same_visit or (_at_edge(incident.box, view.size) and not same_place):
@@ -208,6 +214,16 @@ class Incidents:
             if distance <= (JOIN_REACH + JOIN_SPEED * (self._now - incident.seen)) * height:
                 near.append((distance, incident))
         return min(near, key=lambda pair: pair[0])[1] if near else None
+
+    def _came_out_of(self, incident: Incident, track: Track, within_s: float) -> bool:
+        if track.label != PERSON or self._now - track.first_seen > within_s:
+            return False
+        return any(
+            other.last_seen == self._now
+            and other.first_seen < track.first_seen - within_s
+            and iou(other.detection.box, track.detection.box) >= OUT_OF
+            for other in incident.latest.values()
+        )
 
     def _begin(self, view: View, finding: Finding) -> Incident:
         first = finding.tracks[0] if finding.tracks else None

@@ -16,8 +16,8 @@ from pipeline.types import Event
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """An event of a film, as it was when it was over. Times are seconds from the film's beginning:
-    it fired at `time_s`, what it is about began at `started_s`, and was last seen at `ended_s`.
-    `type` is that of its rule."""
+    its rule fired at `time_s`, what it is about began at `started_s`, and was last seen at
+    `ended_s`. `type` is that of its rule, which is the most severe of those that took part."""
 
     film: str
     type: str
@@ -50,17 +50,17 @@ class Seen:
 
 
 class InOrder:
-    """Events in the order in which they fired: one that is over waits for those before it."""
+    """Events in the order in which they began: one that is over waits for those before it."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, Replayed] = {}
 
     def take(self, found: Replayed) -> None:
-        """A version of an event; the first one says when it fired."""
-        first = self._waiting.get(found.event.id)
-        self._waiting[found.event.id] = (
-            found if first is None else replace(found, time_s=first.time_s)
-        )
+        """A version of an event; the first one under its rule says when that fired."""
+        before = self._waiting.get(found.event.id)
+        if before is not None and before.event.rule == found.event.rule:
+            found = replace(found, time_s=before.time_s)
+        self._waiting[found.event.id] = found
 
     def over(self) -> Iterator[Replayed]:
         """Those that are, up to the first one that is not."""

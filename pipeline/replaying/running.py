@@ -156,10 +156,10 @@ class Replay:
 
         def tell(look: Look, actions: Sequence[Action]) -> Iterator[Replayed]:
             for event in versions(self.config, look, actions, known):
-                if event.version == 1:
-                    seen.events[event.rule] += 1
                 told.take(self._replayed(film, seen, event, look))
-            yield from told.over()
+            for replayed in told.over():
+                seen.events[replayed.event.rule] += 1
+                yield replayed
 
         last: Look | None = None
         frames = _Counted(source, seen, self.config.cameras[self.camera].detect.fps)

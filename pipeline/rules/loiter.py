@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.config import LoiterRule
 from pipeline.protocols import JsonObject
-from pipeline.rules.presence import Presence, Presences
+from pipeline.rules.stays import Stay, Stays
 from pipeline.types import Finding, Track, View, Zone
 from pipeline.wording import article, clock, duration, place, sentence
 
@@ -20,37 +20,39 @@ class Loitering:
         self._limit_s = config.seconds
         self._question = config.question
         self._zone = zone
-        self._presences = Presences(config.labels, zone)
+        self._stays = Stays(config.labels, zone)
 
     def update(self, view: View) -> list[Finding]:
         """One finding for each track seen inside in this view that has stayed too long."""
         return [
-            self._finding(view, track, presence)
-            for track, presence in self._presences.update(view)
-            if presence.dwell_s >= self._limit_s
+            self._finding(view, track, stay)
+            for track, stay in self._stays.update(view)
+            if stay.dwell_s >= self._limit_s
         ]
 
     def state(self) -> JsonObject:
-        return self._presences.state()
+        return self._stays.state()
 
     def restore(self, state: JsonObject) -> None:
-        self._presences.restore(state)
+        self._stays.restore(state)
 
-    def _finding(self, view: View, track: Track, presence: Presence) -> Finding:
+    def _finding(self, view: View, track: Track, stay: Stay) -> Finding:
         where = place(self._zone.name if self._zone else view.camera_name)
         who = article(track.label)
-        stay = f"{duration(presence.dwell_s)} (limit {duration(self._limit_s)})"
+        lasted = f"{duration(stay.dwell_s)} (limit {duration(self._limit_s)})"
         return Finding(
             rule=self._key,
             tracks=(track,),
             zone=self._zone.key if self._zone else None,
-            started=presence.entered,
-            rule_reason=sentence(f"{who} has stayed {where} for {stay}, {clock(view.captured_at)}"),
-            strength=min(presence.dwell_s / (2 * self._limit_s), 1.0),
+            started=stay.entered,
+            rule_reason=sentence(
+                f"{who} has stayed {where} for {lasted}, {clock(view.captured_at)}"
+            ),
+            strength=min(stay.dwell_s / (2 * self._limit_s), 1.0),
             evidence={
-                "dwell_s": presence.dwell_s,
+                "dwell_s": stay.dwell_s,
                 "limit_s": self._limit_s,
-                "confidence": presence.confidence,
+                "confidence": stay.confidence,
             },
             question=self._question or f"Is {who} staying {where}?",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.config import NoveltyRule
 from pipeline.geometry import stands_inside
@@ -50,8 +50,8 @@ class _Under:
     inside: bool = True
     peak: Surprise | None = None
     """The most unusual that it was so far."""
-    novel: tuple[Surprise, float] | None = None
-    """As it was found to be unusual, and beyond which limit."""
+    novel: Finding | None = None
+    """As it was found to be unusual."""
 
 
 class Novelty:
@@ -94,13 +94,13 @@ class Novelty:
             if track.label in self._labels:
                 under = self._follow(track, view)
                 if under is not None and under.novel is not None:
-                    findings.append(self._finding(view, track, under, *under.novel))
+                    findings.append(replace(under.novel, tracks=(track,)))
         for track in view.lost:
             under = self._under.get(track.id)
             if under is not None and under.peak is None:
-                self._score(under)
+                self._score(under, track, view)
                 if under.novel is not None:
-                    findings.append(self._finding(view, track, under, *under.novel))
+                    findings.append(under.novel)
         for number in [n for n, u in self._under.items() if now - u.passage.last > AWAY_S]:
             self._over(number)
         return findings
@@ -156,10 +156,10 @@ class Novelty:
         under.passage.see(track, view.size, now)
         if now - under.scored >= SCORE_S:
             under.scored = now
-            self._score(under)
+            self._score(under, track, view)
         return under
 
-    def _score(self, under: _Under) -> None:
+    def _score(self, under: _Under, track: Track, view: View) -> None:
         if under.passage.looks < LEAST_LOOKS:
             return
         surprise = self._ordinary.surprise(under.passage)
@@ -168,7 +168,7 @@ class Novelty:
         if self._warm(1.0) and under.novel is None:
             limit = self.limit_bits
             if surprise.total > limit:
-                under.novel = (surprise, limit)
+                under.novel = self._finding(view, track, under, surprise, limit)
 
     def _warm(self, share: float) -> bool:
         """Whether so much of the warm-up is over."""
@@ -183,10 +183,10 @@ class Novelty:
         if under.passage.looks < LEAST_LOOKS:
             return
         if under.peak is None:
-            self._score(under)
+            under.peak = self._ordinary.surprise(under.passage)
         self._ordinary.learn(under.passage, under.peak if self._warm(0.5) else None)
         self._limit = None
-        if self._passed is not None and under.peak is not None:
+        if self._passed is not None:
             self._passed(number, under.passage, under.peak.total)
 
     def _inside(self, track: Track, view: View, under: _Under | None) -> bool:

@@ -6,6 +6,7 @@ The surprise of each part of a passage is -log2 of its probability, in bits.
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class Ordinary:
         self._peaks_half_life_s = min(forget_days, PEAK_DAYS) * DAY_S
         self._peaks = np.zeros(PEAKS)
         self._label_bits = np.zeros(BITS)
+        self._usual_label: Usual | None = None
         self._watched_s = 0.0
         self._unforgotten_s = 0.0
         self.watched_s = 0.0
@@ -103,9 +105,11 @@ class Ordinary:
         weights = [known.weight for known in self._labels.values()]
         known = self._labels[passage.label]
         rare = (sum(weights) + PRIOR * len(weights)) / (known.weight + PRIOR)
-        label_bits = float(np.log2(rare))
+        label_bits = math.log2(rare)
         bits = {"label": label_bits}
-        usual = {"label": Usual.of(self._label_bits)}
+        if self._usual_label is None:
+            self._usual_label = Usual.of(self._label_bits)
+        usual = {"label": self._usual_label}
         if known.weight >= KNOWN_FROM:
             table = known.table()
             bits |= table.bits(passage)
@@ -123,6 +127,7 @@ class Ordinary:
     def learn(self, passage: Passage, surprise: Surprise | None) -> None:
         """A passage is over; how unusual it was counts among the surprises, if it is given."""
         self._forget()
+        self._usual_label = None
         known = self._labels[passage.label]
         if surprise is not None:
             self._peaks[min(int(surprise.total / BIT), PEAKS - 1)] += 1
@@ -169,7 +174,7 @@ class Ordinary:
             for name, text in memory["labels"].items()
             if name in self._labels
         }
-        self._peaks, self._label_bits = peaks, label_bits
+        self._peaks, self._label_bits, self._usual_label = peaks, label_bits, None
         self.watched_s, self._watched_s, self.passages = watched_s, lately_s, passages
         self._labels |= labels
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.continuity import FOUND_AGAIN_WITHIN_S
 from pipeline.tracking.families import family
 from pipeline.tracking.life import Life
 from pipeline.tracking.past import in_reach
@@ -16,10 +17,9 @@ from pipeline.types import Box, Size
 Look = NDArray[np.float32]
 """(channels,), of length 1, or 0 where it is not known."""
 
-FOUND_WITHIN_S = 5.0
-"""Who comes into sight again within so long, after being seen last, is the same..."""
 ALIKE = 0.82
-"""...if the looks' cosine is at least this..."""
+"""Who comes into sight again within `FOUND_AGAIN_WITHIN_S` is the same if the looks' cosine is at
+least this..."""
 RESIZED = 1.5
 """...the box is not taller or shorter by this factor..."""
 BORDER = 0.02
@@ -74,7 +74,7 @@ class Missing:
             size: (width, height) of the picture.
         """
         self._gone = {
-            key: gone for key, gone in self._gone.items() if now - gone.seen <= FOUND_WITHIN_S
+            key: gone for key, gone in self._gone.items() if now - gone.seen <= FOUND_AGAIN_WITHIN_S
         }
         pairs = sorted(
             (-alike, key, gone.life.id)

@@ -26,7 +26,8 @@ class Tracking:
     A track begins at its second look in a row, keeps the label that most of its confidence voted
     for (within vehicles, within animals; any other label stands alone), and is reported lost once,
     `LOST_AFTER_S` after it was last seen. One that was lost in the middle of the picture and is
-    found again by its look, `FOUND_WITHIN_S` after it was last seen at most, goes on under its id.
+    found again by its look, `FOUND_AGAIN_WITHIN_S` after it was last seen at most, goes on under
+    its id.
 
     Args:
         zones: those in which stays are counted, by key.

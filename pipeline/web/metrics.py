@@ -94,6 +94,12 @@ class _Statuses(Collector):
             "silenced",
         )
         yield self._by_cause(
+            "vigil_camera_rule_failures",
+            "Looks that had to do without a rule of the user's own, since it failed.",
+            "rule",
+            "rule_failures",
+        )
+        yield self._by_cause(
             "vigil_camera_state_changes", "How often it came into a state.", "state", "changes"
         )
 

@@ -17,9 +17,10 @@ from pipeline.incidents import Action, Incidents, Reason
 from pipeline.looking import Attention, Choice, Kept
 from pipeline.motion import MotionGate
 from pipeline.protocols import Detector, Remembering
-from pipeline.rules import make_rule
+from pipeline.rules import make_rules
+from pipeline.rules.own import Own
 from pipeline.schedule_config import within
-from pipeline.tracking import Tracking
+from pipeline.tracking import Settled, Tracking
 from pipeline.types import Detection, Finding, Frame, Motion, Size, Track, View
 from pipeline.workers.remembering import gathered, given_back
 
@@ -27,6 +28,9 @@ ANSWER_S = 30.0
 """A detector that takes longer for one frame is broken."""
 GAPS = 5
 """How many gaps between looks tell how often a camera is looked at."""
+LAG_S = 0.7
+"""Frames under way reach back so far at most: a live camera's are answered sooner, and a film is
+watched as that would be."""
 PATIENCE_S = 5.0
 PATIENCE_LOOKS = 4
 """A camera without a frame for `PATIENCE_S`, or for so many looks, has broken off."""
@@ -92,13 +96,15 @@ class Analysis:
         self._zones = camera.named_zones()
         self._detector = detector
         self._gate = MotionGate(detect.sensitivity) if detect.motion_gate else None
-        self.attention = Attention(fps=detect.fps, full_look_s=detect.full_look_s)
+        self.attention = Attention(
+            fps=detect.fps,
+            full_look_s=detect.full_look_s,
+            posture=any(rule.posture for rule in camera.rules.values()),
+        )
         self._kept = Kept()
         self._tracking = Tracking(self._zones)
-        self._rules = {
-            name: make_rule(name, rule, self._zones, camera.named_lines())
-            for name, rule in camera.rules.items()
-        }
+        self._settled = Settled(camera.rules.values())
+        self._rules = make_rules(key, camera)
         self._schedules = {
             name: rule.schedule for name, rule in camera.rules.items() if rule.schedule is not None
         }
@@ -113,8 +119,10 @@ class Analysis:
 
     @property
     def depth(self) -> int:
-        """How many frames are worth having under way at once."""
-        return self._detector.depth
+        """How many frames are worth having under way at once: as many as the detector works on, and
+        no more than come within `LAG_S`, for what they show decides which frame is looked at next.
+        """
+        return max(1, min(self._detector.depth, int(LAG_S / max(self.period_s, 1e-3))))
 
     @property
     def period_s(self) -> float:
@@ -130,6 +138,12 @@ class Analysis:
     def idle_s(self) -> float:
         """For how long nothing has moved, nothing was tracked and no event was open."""
         return 0.0 if self._incidents.any_open else self.attention.idle_s
+
+    @property
+    def rule_failures(self) -> dict[str, int]:
+        """How many looks had to do without a rule of the user's own, by rule."""
+        own = {name: rule for name, rule in self._rules.items() if isinstance(rule, Own)}
+        return {name: rule.failures for name, rule in own.items() if rule.failures}
 
     def look(self, frame: Frame) -> Look:
         """Look at a frame, whatever other cameras want; raises what `finish` raises."""
@@ -174,7 +188,7 @@ class Analysis:
             self._count_gap(frame)
         self._size, self._looked_at = frame.size, frame.monotonic
         with _timed(spent, "track"):
-            seen, lost = self._track(frame, found)
+            seen, lost = self._settled.update(frame, *self._track(frame, found))
         view = View(
             camera=self._key,
             camera_name=self._name,
@@ -227,6 +241,7 @@ class Analysis:
         return {
             "size": self._size,
             "tracking": self._tracking.state(),
+            "settled": self._settled.state(),
             "rules": {name: rule.state() for name, rule in self._rules.items()},
             "incidents": self._incidents.state(),
         }
@@ -246,12 +261,14 @@ class Analysis:
     def _remembering(self) -> dict[str, Remembering]:
         rules = {f"rules.{name}": rule for name, rule in self._rules.items()}
         learned = {name: rule for name, rule in rules.items() if isinstance(rule, Remembering)}
-        return {"incidents": self._incidents, **learned}
+        return {"incidents": self._incidents, "settled": self._settled, **learned}
 
     def resume(self, state: Mapping[str, Any], age_s: float) -> None:
         """Go on where a predecessor was `age_s` seconds ago; before the first look."""
         self._size = None if state["size"] is None else tuple(state["size"])
         self._tracking.restore(state["tracking"], age_s)
+        if "settled" in state:
+            self._settled.restore(state["settled"])
         self._incidents.restore(state["incidents"])
         for name, rule in self._rules.items():
             if name in state["rules"]:

@@ -77,6 +77,7 @@ class Analyst:
         self._analysis: Analysis | None = None
         self._last: Look | None = None
         self._under_way: deque[tuple[Arrived, Begun]] = deque()
+        self._depth_of_film = 1
         self._dark = True
         self.counts: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
@@ -112,6 +113,11 @@ class Analyst:
         """The most looks a second that it may have; None for any number."""
         return None if self._analysis is None else self._analysis.attention.allowed_fps
 
+    @property
+    def rule_failures(self) -> dict[str, int]:
+        """As `Analysis.rule_failures`."""
+        return {} if self._analysis is None else self._analysis.rule_failures
+
     def allow(self, fps: float | None) -> None:
         """It may have so many looks a second from now on; None for any number. A film has any
         number: nothing of it is passed over."""
@@ -120,6 +126,7 @@ class Analyst:
 
     def run(self) -> None:
         """Until the slot is closed and all that was in it is reported."""
+        self._depth_of_film = self._detector.depth
         analysis = self._analysis = self._made()
         while True:
             if self._due(analysis):
@@ -156,11 +163,13 @@ class Analyst:
 
     def _due(self, analysis: Analysis) -> bool:
         """Whether the oldest frame under way is to be finished now. Of a film as many as can be
-        are always under way, so that what is found does not depend on how quick the detector was.
+        are always under way, so that what is found depends neither on how quick the detector was
+        nor on when another camera left it.
         """
-        if len(self._under_way) >= analysis.depth:
+        live = self._live()
+        if len(self._under_way) >= (analysis.depth if live else self._depth_of_film):
             return True
-        return bool(self._under_way) and self._live() and self._under_way[0][1].ready
+        return bool(self._under_way) and live and self._under_way[0][1].ready
 
     def _begin(self, analysis: Analysis, arrived: Arrived) -> None:
         begun = analysis.begin(arrived.frame)

@@ -33,9 +33,9 @@ KEEP_S = 0.6
 class CameraWatch:
     """Watches one camera from `start` until `stop`, or until its film has ended.
 
-    `report` is called from its threads and must not wait. `outage` is the event of its being away
-    that a predecessor left open, `away` since when, and why, nobody has watched it; `memory` is
-    what was learned.
+    `detector` is closed when nothing is left to be looked at. `report` is called from its threads
+    and must not wait. `outage` is the event of its being away that a predecessor left open, `away`
+    since when, and why, nobody has watched it; `memory` is what was learned of it.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class CameraWatch:
         self._size: tuple[int, int] | None = None
         self._counts: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
+        self._detector = detector
         self._analyst = Analyst(
             config,
             key,
@@ -164,6 +165,7 @@ class CameraWatch:
             events=counts["events"],
             dropped=dict(dropped),
             silenced=dict(self._analyst.silenced),
+            rule_failures=self._analyst.rule_failures,
             breaks=self._counts["breaks"],
             changes=self._standing.changes,
             notes=self._source.notes,
@@ -228,6 +230,7 @@ class CameraWatch:
 
     def _analyse(self) -> None:
         self._analyst.run()
+        self._detector.close()
         if self._keeping is not None:
             self._keeping.close(KEEP_S)
         self._done.set()

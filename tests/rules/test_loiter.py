@@ -44,10 +44,16 @@ def test_a_short_absence_does_not_begin_the_stay_anew(gap_place):
     assert held[0] == pytest.approx(10.0)
 
 
+def test_who_is_found_again_under_the_same_number_has_been_there_all_the_time():
+    watching = rule()
+    held = [at for at in times(0, 12) if holds(watching, at, None if 4 < at < 8 else INSIDE)]
+    assert held[0] == pytest.approx(10.0)
+
+
 def test_a_long_absence_begins_the_stay_anew():
     watching = rule()
-    held = [at for at in times(0, 20) if holds(watching, at, None if 4 < at < 7 else INSIDE)]
-    assert held[0] == pytest.approx(17.0, abs=0.21)
+    held = [at for at in times(0, 25) if holds(watching, at, None if 4 < at < 10 else INSIDE)]
+    assert held[0] == pytest.approx(20.0, abs=0.21)
 
 
 def test_where_looks_are_rare_one_missed_look_does_not_begin_the_stay_anew():

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from handmade import standing, times
 
-from pipeline.tracking import FOUND_WITHIN_S, LOST_AFTER_S, Tracking
+from pipeline.continuity import FOUND_AGAIN_WITHIN_S
+from pipeline.tracking import LOST_AFTER_S, Tracking
 from pipeline.types import Detection, Track
 
 RED, BLUE = np.eye(8, dtype=np.float32)[:2]
@@ -83,7 +84,7 @@ def test_who_is_found_again_elsewhere_before_being_given_up_was_not_lost():
         (person(650, BLUE), 4.0),
         (person(650, like(RED, 0.7)), 4.0),
         (person(650, None), 4.0),
-        (person(650, RED), FOUND_WITHIN_S + 1),
+        (person(650, RED), FOUND_AGAIN_WITHIN_S + 1),
         (person(650, RED, height=350), 4.0),
         (replace(person(650, RED), label="car"), 4.0),
         (person(960, RED), 4.0),

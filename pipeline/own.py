@@ -1,0 +1,33 @@
+"""Code of the user's own, found by `module:attribute`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.errors import ConfigError
+
+ANYTHING = (Exception, SystemExit)
+"""What code that is not this program's may raise."""
+
+
+def imported(name: str, key: str) -> Callable[..., Any]:
+    """What a configuration names under `key` as `module:attribute`; its module is run.
+
+    Raises:
+        ConfigError: there is none, it fails, or cannot be called.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    # A module's own code runs when it is imported.
+    except ANYTHING as error:
+        raise ConfigError(
+            f"{key}: {name} cannot be imported ({type(error).__name__}: {error}); "
+            "install its package, or correct the name."
+        ) from error
+    if not callable(found):
+        raise ConfigError(f"{key}: {name} is nothing that can be called.")
+    called: Callable[..., Any] = found
+    return called

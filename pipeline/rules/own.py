@@ -1,0 +1,178 @@
+"""Rules of the user's own, found by `module:attribute`; see docs/rules.md.
+
+Such a rule is not this program's code. Whatever it raises becomes one sentence, and what it gives
+is looked at before others rely on it, so that it cannot take its camera down.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pipeline.config import OwnRule
+from pipeline.errors import ConfigError
+from pipeline.own import ANYTHING, imported
+from pipeline.protocols import JsonObject, Remembering, Rule
+from pipeline.redact import redact
+from pipeline.types import Finding, Track, View, Zone
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+METHODS = ("update", "state", "restore")
+TELL_EVERY_S = 60.0
+"""How often the log tells of a rule that fails."""
+
+
+def own_rule(key: str, config: OwnRule, zone: Zone | None) -> Rule:
+    """The rule that `config.type` names, called with these three.
+
+    Raises:
+        ConfigError: it cannot be imported, fails when it is made, or is no rule.
+    """
+    where = f"rules.{key}.type"
+    make = imported(config.type, where)
+    try:
+        rule = make(key, config, zone)
+    except ANYTHING as error:
+        raise ConfigError(f"{where}: {config.type} failed ({_said(error)}); correct it.") from error
+    missing = [name for name in METHODS if not callable(getattr(rule, name, None))]
+    if missing:
+        raise ConfigError(
+            f"{where}: {config.type} gives no rule, for it has no method {missing[0]!r}; "
+            "see docs/rules.md."
+        )
+    return OwnMemory(key, config, rule) if isinstance(rule, Remembering) else Own(key, config, rule)
+
+
+class _Failed(Exception):
+    """The user's rule failed; the message says how."""
+
+
+class Own:
+    """Passes on what a rule of the user's own finds.
+
+    A look in which it fails, or gives what cannot be used, is counted in `failures`, told in the
+    log, at most once in `TELL_EVERY_S`, and has no findings of it; the next look is tried again.
+    """
+
+    def __init__(self, key: str, config: OwnRule, rule: Any) -> None:
+        self._key, self._type, self._rule = key, config.type, rule
+        self.failures = 0
+        self._untold = 0
+        self._told = -math.inf
+        self._camera = ""
+        self._now = 0.0
+        self._saved: dict[str, JsonObject] = {}
+        """What it has still to take over, by the method that does it."""
+
+    def update(self, view: View) -> list[Finding]:
+        """Its findings, under this rule's name."""
+        self._camera, self._now = view.camera, view.monotonic
+        saved, self._saved = self._saved, {}
+        for method, value in saved.items():
+            self._tried(None, self._ask, method, value)
+        return self._tried([], self._found, view)
+
+    def state(self) -> JsonObject:
+        return self._json("state", "restore")
+
+    def restore(self, state: JsonObject) -> None:
+        # With the first view, so that a failure can be told of with the camera's name.
+        self._saved["restore"] = state
+
+    def _json(self, method: str, taken_by: str) -> JsonObject:
+        """What it wants kept; nothing, where it fails."""
+        if taken_by in self._saved:
+            return self._saved[taken_by]
+        return self._tried({}, self._plain, method)
+
+    def _tried(self, instead: Result, do: Callable[..., Result], *given: Any) -> Result:
+        try:
+            return do(*given)
+        except _Failed as error:
+            self.failures += 1
+            self._untold += 1
+            if self._now - self._told >= TELL_EVERY_S:
+                often = "" if self._untold == 1 else f", {self._untold} times lately"
+                logger.warning(
+                    "Camera %s: rule %s (%s) is left out of this look%s: %s.",
+                    *(self._camera, self._key, self._type, often, error),
+                )
+                self._told, self._untold = self._now, 0
+            return instead
+
+    def _found(self, view: View) -> list[Finding]:
+        found = self._ask("update", view)
+        if not isinstance(found, list | tuple):
+            raise _Failed(f"update gave {type(found).__name__}, not a list of findings")
+        return [self._checked(finding, view) for finding in found]
+
+    def _plain(self, method: str) -> JsonObject:
+        value = self._ask(method)
+        try:
+            plain = json.loads(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise _Failed(f"{method} gave what is no JSON, {_said(error)}") from error
+        if not isinstance(plain, dict):
+            raise _Failed(f"{method} gave {type(value).__name__}, not a mapping")
+        return plain
+
+    def _ask(self, method: str, *given: Any) -> Any:
+        call: Callable[..., Any] = getattr(self._rule, method)
+        try:
+            return call(*given)
+        except ANYTHING as error:
+            raise _Failed(f"{method} failed, {_said(error)}") from error
+
+    def _checked(self, finding: Any, view: View) -> Finding:
+        if not isinstance(finding, Finding):
+            raise _Failed(f"update gave {type(finding).__name__}, not a Finding")
+        wrong = _wrong(finding, view)
+        if wrong is not None:
+            raise _Failed(f"a finding's {wrong}")
+        return replace(finding, rule=self._key, tracks=tuple(finding.tracks))
+
+
+class OwnMemory(Own):
+    """Of a rule that learns over days; see `protocols.Remembering`."""
+
+    def memory(self) -> JsonObject:
+        return self._json("memory", "recall")
+
+    def recall(self, memory: JsonObject) -> None:
+        self._saved["recall"] = memory
+
+
+def _wrong(finding: Finding, view: View) -> str | None:
+    """What others cannot use, if there is something."""
+    if not all(isinstance(track, Track) for track in finding.tracks):
+        return "tracks are no tracks of the view"
+    if finding.zone is not None and finding.zone not in view.zones:
+        return f"zone {finding.zone!r} is none of this camera's"
+    for name in ("rule_reason", "question"):
+        if not isinstance(getattr(finding, name), str) or not getattr(finding, name).strip():
+            return f"{name} is no sentence"
+    if not _number(finding.started) or finding.started > view.monotonic:
+        return "started is no moment up to now"
+    if not _number(finding.strength) or not 0 <= finding.strength <= 1:
+        return "strength is no number from 0 to 1"
+    if not isinstance(finding.evidence, Mapping) or not all(
+        map(_number, finding.evidence.values())
+    ):
+        return "evidence has what is no number"
+    return None
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _said(error: BaseException) -> str:
+    """What an exception says, in one line."""
+    return redact(" ".join(f"{type(error).__name__}: {error}".split())).rstrip(".")
