@@ -117,7 +117,7 @@ class Novelty:
         self._restored = state
 
     def memory(self) -> JsonObject:
-        """What was learned; at most 16 kB, and 16 kB for each label."""
+        """What was learned; at most 4 kB, and 35 kB for each label."""
         return self._ordinary.memory()
 
     def recall(self, memory: JsonObject) -> None:

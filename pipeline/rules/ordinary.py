@@ -146,7 +146,7 @@ class Ordinary:
             label.forget(left)
 
     def memory(self) -> JsonObject:
-        """As JSON: at most 16 kB, and 16 kB for each label."""
+        """As JSON: at most 4 kB, and 35 kB for each label."""
         self._forget()
         return {
             "watched_s": round(self.watched_s, 1),
