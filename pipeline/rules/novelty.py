@@ -22,8 +22,9 @@ SCORED_FROM_S = 2.0
 AWAY_S = 30.0
 """A passage is over, and learned, once its track was not seen for so long: a track that is found
 again goes on with it."""
-LONGEST_GAP_S = 60.0
-"""A time between two views that is longer was not watched."""
+LONGEST_GAP_S = 86_400.0
+"""Nothing may happen for so long: a time between two views of one run that is longer was not
+watched."""
 
 WORDS = {
     "label": "{who} is a rare sight {where}",
@@ -89,6 +90,8 @@ class Novelty:
         if self._now is not None and 0 < now - self._now <= LONGEST_GAP_S:
             self._ordinary.watch(now - self._now)
         self._now = now
+        for number in [n for n, u in self._under.items() if now - u.passage.last > AWAY_S]:
+            self._over(number)
         findings = []
         for track in view.tracks:
             if track.label in self._labels:
@@ -101,8 +104,6 @@ class Novelty:
                 self._score(under, track, view)
                 if under.novel is not None:
                     findings.append(under.novel)
-        for number in [n for n, u in self._under.items() if now - u.passage.last > AWAY_S]:
-            self._over(number)
         return findings
 
     def state(self) -> JsonObject:
