@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline.blackbox import Recorder
 from pipeline.config import Config
@@ -33,8 +34,8 @@ class CameraWatch:
     """Watches one camera from `start` until `stop`, or until its film has ended.
 
     `detector` is closed when nothing is left to be looked at. `report` is called from its threads
-    and must not wait. `outage` is the event of its being away
-    that a predecessor left open, `away` since when, and why, nobody has watched it.
+    and must not wait. `outage` is the event of its being away that a predecessor left open, `away`
+    since when, and why, nobody has watched it; `memory` is what was learned of it.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class CameraWatch:
         recorder: Recorder,
         outage: Event | None = None,
         away: tuple[datetime, str] | None = None,
+        memory: Mapping[str, Any] | None = None,
     ) -> None:
         camera = config.cameras[key]
         self.key = key
@@ -100,6 +102,7 @@ class CameraWatch:
             live=lambda: self._source.live,
             resume=resume,
             run=run,
+            memory=memory,
         )
         self._done = threading.Event()
         self._threads = [
