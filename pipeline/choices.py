@@ -12,7 +12,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -203,19 +203,19 @@ def changing(folder: Path) -> Iterator[None]:
     Raises:
         StoreError: the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StoreError(
-            f"What was chosen cannot be kept in {folder} ({error.strerror}); free some space "
-            "there or make it writable."
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with ExitStack() as opened:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            opened.callback(os.close, descriptor)
+            # Some network file systems know no locks.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            raise StoreError(
+                f"What was chosen cannot be kept in {folder} ({error.strerror}); free some space "
+                "there, make it writable, or have it on a disk of this machine."
+            ) from error
         yield
-    finally:
-        os.close(descriptor)
 
 
 def checksum(model: Path) -> str:

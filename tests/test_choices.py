@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -105,6 +106,15 @@ def test_two_that_change_choices_at_once_wait_for_each_other(tmp_path: Path):
         order.append("first")
     other.join(5)
     assert order == ["first", "second"]
+
+
+def test_a_disk_that_knows_no_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def flock(*_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(StoreError, match="No locks available"), changing(tmp_path):
+        pass
 
 
 def test_a_full_disk_is_told_and_what_was_kept_stays(tmp_path: Path):

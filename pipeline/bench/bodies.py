@@ -3,7 +3,8 @@
 A body is eleven points with the proportions of Drillis and Contini (Body Segment Parameters, 1966),
 each with a thickness; it goes from posture to posture, is seen by a camera 1.2 to 3 m high at 2.5
 to 7 m and turned anyhow, and its box trembles by 2% and is missing now and then, of the low in a
-tenth to a half of the looks. Nothing of the rule `fall` is fitted to it.
+tenth to a half of the looks. The bounds of the rule `fall` were chosen with these people in view,
+so what is found of them is no proof for others.
 """
 
 from __future__ import annotations

@@ -147,6 +147,7 @@ def figures(scored: Iterable[Scored]) -> dict[str, Any]:
         "precision": round(found / (found + false), 4) if found + false else None,
         "recall": round(found / (found + missed), 4) if found + missed else None,
         "delay_s": round(median(delays), 2) if delays else None,
+        "delay_most_s": round(max(delays), 2) if delays else None,
     }
 
 

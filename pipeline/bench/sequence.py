@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import cast
 
@@ -53,11 +55,10 @@ class Sequence:
 
         Raises:
             SourceError: the film cannot be read.
-            DatasetError: a picture cannot.
+            DatasetError: a picture cannot, or there are fewer than the truth is of.
         """
-        for index, frame in enumerate(self._read()):
-            if index == len(self.truth):
-                return
+        index = -1
+        for index, frame in enumerate(islice(self._read(), len(self.truth))):
             at = index / self.fps
             yield replace(
                 frame,
@@ -66,6 +67,11 @@ class Sequence:
                 monotonic=at,
                 captured_at=_BEGIN + timedelta(seconds=at),
                 discontinuity=False,
+            )
+        if index + 1 < len(self.truth):
+            raise DatasetError(
+                f"{self.source} ends after {index + 1} pictures, but seqinfo.ini tells of "
+                f"{len(self.truth)}."
             )
 
     def _read(self) -> Iterator[Frame]:
@@ -126,6 +132,14 @@ def _pictures(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES)
 
 
+def _number(text: str) -> float:
+    """Raises: ValueError: it is none, or one that is no figure."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
+
+
 def _truth(file: Path, count: int) -> list[Truth]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -134,7 +148,7 @@ def _truth(file: Path, count: int) -> list[Truth]:
     truth = [Truth() for _ in range(count)]
     for number, line in enumerate(lines, 1):
         try:
-            index, identity, x, y, width, height, *rest = map(float, line.split(","))
+            index, identity, x, y, width, height, *rest = map(_number, line.split(","))
         except ValueError:
             raise DatasetError(
                 f"{file}, line {number}: write numbers, `frame,id,left,top,width,height,...`."

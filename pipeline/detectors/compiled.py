@@ -88,8 +88,7 @@ class Compiler:
         try:
             model = self._core.read_model(weights)
             exported = examine(model, weights)
-            outputs = count()
-            next(outputs)
+            outputs = count(1)
             self.features = next(outputs) if add_features(model, exported.size) else None
             self.surest = next(outputs) if _add_surest(model, len(exported.labels)) else None
             self._model = _fed_with_bytes(model)

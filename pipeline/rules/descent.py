@@ -54,6 +54,8 @@ GROWTH = 1.25
 """Who has grown by so much was coming nearer."""
 LENGTH = 0.6
 """Who lies is at least so many standing heights wide, where nothing else can be relied on."""
+MOMENT_S = 1e-3
+"""Two frames may be of one moment."""
 EDGE = 0.02
 """A box that ends within this share of the picture's edge may be cut off by it."""
 
@@ -120,7 +122,7 @@ def going_down(seen: Sequence[Seen], size: Size) -> Descent | None:
     recent, highest, height = _standing(seen)
     drop = (box.y1 - highest.y1) / height
     before = next(one for one in recent if one.at >= last_at - LOST_S)
-    speed = (box.y1 - before.box.y1) / height / max(last_at - before.at, 1e-3)
+    speed = (box.y1 - before.box.y1) / height / max(last_at - before.at, MOMENT_S)
     if drop < LOST_DROP or speed < SPEED or highest.y2 - box.y2 > RISE * height:
         return None
     # A box that comes down as a whole has slipped to somebody else.
@@ -162,7 +164,7 @@ def _fastest(seen: Sequence[Seen], height: float) -> float:
     for (i, before), (j, after) in combinations(enumerate(seen), 2):
         drop = (after.box.y1 - before.box.y1) / height
         if drop >= DROP / 2:
-            took_s = after.at - before.at
+            took_s = max(after.at - before.at, MOMENT_S)
             fastest = max(fastest, drop / (min(took_s, FALL_S) if j == i + 1 else took_s))
     return fastest
 

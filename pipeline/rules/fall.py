@@ -67,6 +67,8 @@ class _Person:
     """No standing height that may be asked for is larger, in pixels."""
     until: float = 0.0
     """Not forgotten before, even when unseen."""
+    heir: int | None = None
+    """The track that was taken for this person, who had fallen, since."""
 
     def remember(self, one: Seen) -> None:
         """Keep a new look as the newest."""
@@ -114,6 +116,7 @@ class Falls:
             self._finding(view, person, fall)
             for person in self._people.values()
             if (fall := person.fall) is not None
+            and person.heir is None
             and person.here
             and fall.down
             and self._now - fall.since >= self._limit_s
@@ -134,6 +137,10 @@ class Falls:
 
     def _see(self, view: View, track: Track) -> None:
         person = self._people.get(track.id) or self._joined(view, track)
+        if person is not None and person.heir is not None:
+            # Seen again: whoever came near meanwhile was another, such as one who helps.
+            self._people.pop(person.heir, None)
+            person.heir = None
         if person is None:
             person = self._people[track.id] = _Person(track, self._now)
         was, person.track, person.last = person.last, track, self._now
@@ -151,12 +158,15 @@ class Falls:
             person.here = self._inside(box, view.size)
 
     def _joined(self, view: View, track: Track) -> _Person | None:
-        """Whoever was lost near where this new track begins; from now on under its number."""
+        """Whoever was lost near where this new track begins; from now on under its number, unless
+        it is somebody who has fallen and is seen again under the old one."""
         there = {other.id for other in view.tracks}
         box = track.detection.box
         near = []
         for number, person in self._people.items():
-            if number in there or (person.fall is None and self._now - person.last > JOIN_S):
+            if number in there or person.heir is not None:
+                continue
+            if person.fall is None and self._now - person.last > JOIN_S:
                 continue
             last = person.seen[-1].box
             height = max(last.height, box.height)
@@ -166,7 +176,14 @@ class Falls:
                 near.append((gap(last, box), number))
         if not near:
             return None
-        person = self._people[track.id] = self._people.pop(min(near)[1])
+        number = min(near)[1]
+        person = self._people[number]
+        if person.fall is None:
+            del self._people[number]
+        else:
+            person.heir = track.id
+            person = replace(person, seen=person.seen.copy(), fall=replace(person.fall), heir=None)
+        self._people[track.id] = person
         return person
 
     def _forget(self, period_s: float) -> None:
@@ -247,6 +264,7 @@ def _saved(person: _Person, now: float) -> JsonObject:
         "last_s": round(now - person.last, 3),
         "seen": [[round(now - at, 3), *(round(v, 1) for v in box)] for at, box in person.seen],
         "here": person.here,
+        "heir": person.heir,
     }
     if fall is None:
         return saved
@@ -278,4 +296,4 @@ def _resumed(number: int, saved: JsonObject, now: float) -> _Person:
         fall = _Fall(Descent(began, **descent), since, saved["found"], saved["down"])
     tallest = max(standing_height(one.box) for one in seen)
     until = now + RESUME_WITHIN_S
-    return _Person(track, last, seen, saved["here"], fall, tallest, until)
+    return _Person(track, last, seen, saved["here"], fall, tallest, until, saved["heir"])

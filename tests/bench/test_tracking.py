@@ -73,10 +73,20 @@ def test_what_is_found_at_something_ambiguous_does_not_count() -> None:
     assert tracking.counted(truth, followed) == [(2, person), (3, beside)]
 
 
+def test_pictures_that_are_missing_at_the_end_are_told(sequence: Path) -> None:
+    """What is not looked at would not count as missed."""
+    (sequence / "img1" / f"{FRAMES:06d}.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"img1 ends after 29 pictures, .* tells of 30"):
+        list(read_sequence(sequence).frames())
+
+
 def test_a_wrong_sequence_is_told_with_file_and_line(sequence: Path) -> None:
     with (sequence / "gt" / "gt.txt").open("a") as file:
         file.write("3,one,1,2,3,4\n")
     with pytest.raises(DatasetError, match=rf"gt\.txt, line {2 * FRAMES + 1}: write numbers"):
+        read_sequence(sequence)
+    (sequence / "gt" / "gt.txt").write_text("1,nan,1,2,3,4\n")
+    with pytest.raises(DatasetError, match="line 1: write numbers"):
         read_sequence(sequence)
     (sequence / "gt" / "gt.txt").write_text("99,1,1,2,3,4\n")
     with pytest.raises(DatasetError, match="line 1: there is no frame 99 of 30"):

@@ -21,6 +21,7 @@ SQUATTING = Box(400, 390, 480, 500)
 KNEELING = Box(395, 355, 475, 500)
 SITTING_ON_THE_GROUND = Box(380, 396, 485, 500)
 LYING = Box(340, 440, 540, 500)
+BESIDE = Box(560, 300, 640, 500)
 LYING_ON_A_BED = Box(340, 410, 540, 460)
 AWAY = None
 
@@ -255,6 +256,33 @@ def test_a_track_that_breaks_in_the_fall_is_joined_to_the_one_before():
         found += watching.update(view(now, seen))
     assert {finding.tracks[0].id for finding in found} == {8}
     assert found[0].evidence["drop_heights"] == pytest.approx(0.7, abs=0.01)
+
+
+@pytest.mark.parametrize("stopped", [None, 4.2], ids=["", "over a restart"])
+def test_who_comes_to_help_is_not_taken_for_the_fallen(stopped: float | None):
+    watching = rule(seconds=5)
+    found = []
+    for now in times(0, 12):
+        lies, helps = at(FALL, now), at([(0, BESIDE), (20, BESIDE)], now)
+        assert lies is not None
+        assert helps is not None
+        # The fallen is overlooked once, just when the helper is first seen.
+        seen = [track(lies, now)] if not 3.9 < now < 4.1 else []
+        seen += [track(helps, now, 8)] if now > 3.9 else []
+        found += [(now, finding) for finding in watching.update(view(now, seen))]
+        if stopped is not None and now == pytest.approx(stopped - 0.2):
+            state = json.loads(json.dumps(watching.state()))
+            watching = rule(seconds=5)
+            watching.restore(state)
+    assert {finding.tracks[0].id for _, finding in found} == {7}
+    assert found[0][0] == pytest.approx(2.8 + 5.0, abs=0.41)
+    assert set(watching.state()) == {"7", "8"}
+
+
+def test_two_frames_of_one_moment_are_no_fault():
+    watching = rule(seconds=0)
+    assert not watching.update(view(0, [track(STANDING, 0)]))
+    assert watching.update(view(0, [track(LYING, 0)]))
 
 
 def test_somebody_who_lies_where_another_one_stands_has_not_fallen():
