@@ -69,7 +69,7 @@ class Thing:
     def visit(self, who: int, now: float, gap_s: float, passing_s: float) -> None:
         """Somebody is near."""
         visit = self.visits.get(who)
-        if visit is None or (not visit.minds and now - visit.last > gap_s):
+        if visit is None:
             visit = self.visits[who] = Visit(now, now)
         visit.last = now
         joins = now - self.alone_since <= gap_s

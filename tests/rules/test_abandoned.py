@@ -208,6 +208,63 @@ def test_a_box_that_jumps_for_one_look_was_not_moved():
     assert moments(held(rule(), times(0, 100), tracks))[0] == pytest.approx(80, abs=0.3)
 
 
+def test_after_a_restart_what_has_vanished_once_is_told_of_no_more():
+    def tracks(at: float) -> list[Track]:
+        return [one for one in left_at(at, 20) if at < 90 or at > 105 or one.id == 1]
+
+    before, after = rule(), rule()
+    assert held(before, times(0, 103, 0.5), tracks)
+    after.restore(json.loads(json.dumps(before.state())))
+    assert not held(after, times(106, 130), tracks)
+
+
+def test_two_things_side_by_side_are_two():
+    def tracks(at: float) -> list[Track]:
+        owner, *things = left_at(at, 20)
+        return [owner, *things, *([bag(at, 3, SPOT[0] + 30)] if things else [])]
+
+    found = held(rule(), times(0, 82), tracks)
+    assert len(found) == 2 * len(set(moments(found)))
+    assert {finding.tracks[0].id for _, finding in found} == {2, 3}
+
+
+def test_a_thing_that_is_found_long_after_anybody_was_near_was_not_brought():
+    found = held(
+        rule(), times(0, 120), lambda at: [t for t in left_at(at, 20) if at > 32 or t.id == 1]
+    )
+    assert found == []
+
+
+def test_a_thing_that_is_blown_along_begins_to_be_alone_where_it_stops():
+    def tracks(at: float) -> list[Track]:
+        owner, *things = left_at(at, 20)
+        moved = 60 * min(max(at - 40, 0), 2)
+        return [owner, *(bag(at, x=SPOT[0] - moved) for _ in things)]
+
+    assert moments(held(rule(), times(0, 120), tracks))[0] == pytest.approx(102, abs=1)
+
+
+def test_who_walks_past_now_and_then_does_not_mind_it():
+    def tracks(at: float) -> list[Track]:
+        past = [somebody(at, 450, 9)] if at > 25 and at % 10 < 3 else []
+        return [*left_at(at, 20), *past]
+
+    assert 79.5 <= moments(held(rule(), times(0, 100), tracks))[0] < 84
+
+
+def test_what_has_gone_is_not_remembered():
+    def tracks(at: float) -> list[Track]:
+        owner, *things = left_at(at % 100, 20)
+        return [
+            owner,
+            *(bag(at, 100 + int(at / 100), 350 + 70 * int(at / 100 % 5)) for _ in things),
+        ]
+
+    watching = rule()
+    held(watching, times(0, 3990, 1.0), tracks)
+    assert len(watching.state()["things"]) == 1
+
+
 def test_a_thing_is_told_of_once():
     def tracks(at: float) -> list[Track]:
         return left_at(at, 20) if at < 100 or 150 < at < 1500 else []
