@@ -58,7 +58,9 @@ def of_more(counts: Counts) -> Counts:
     beyond = np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1]
     everywhere = beyond.reshape(-1, counts.shape[-1]).sum(axis=0) + PRIOR
     everywhere = everywhere / everywhere[0]
-    return np.asarray((beyond + PULL_NEAR * everywhere) / (beyond[..., :1] + PULL_NEAR))
+    found = (beyond + PULL_NEAR * everywhere) / (beyond[..., :1] + PULL_NEAR)
+    # So many have passed, and no more can be told from them.
+    return np.asarray(np.maximum(found, PRIOR / (counts.sum() + PRIOR)))
 
 
 def near(counts: Counts, axis: int, *, around: bool = False) -> Counts:

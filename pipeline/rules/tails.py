@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 Counts = NDArray[np.float64]
 
-BASE = 0.05
-"""The largest twentieth of what was seen is the tail that a limit is told from."""
+BASE, MOST_BASE = 0.05, 0.25
+"""The largest twentieth of what was seen is the tail that a limit is told from; where that is
+fewer than `TAIL` values, so many, but never more than a quarter."""
+TAIL = 10.0
 CERTAIN = 3.0
 """From so many values beyond it on, a quantile is counted rather than extrapolated."""
 
@@ -35,7 +37,7 @@ def limit(counts: Counts, share: float, width: float) -> float:
     """What a share of the values, such as 0.001, exceeds.
 
     Where enough values lie beyond, they are counted. Else the tail is taken to fall exponentially
-    from its largest twentieth on, as in peaks over threshold (Siffer et al., Anomaly Detection in
+    from its largest values on, as in peaks over threshold (Siffer et al., Anomaly Detection in
     Streams with Extreme Value Theory, KDD 2017). Its scale is told from medians, which a few
     anomalies among the values do not move, and is larger the fewer values there are.
     """
@@ -45,8 +47,9 @@ def limit(counts: Counts, share: float, width: float) -> float:
     share = min(share, BASE)
     if share * total >= CERTAIN:
         return quantile(counts, 1 - share, width)
-    base = quantile(counts, 1 - BASE, width)
-    half = quantile(counts, 1 - BASE / 2, width) - base
-    few = 1 + 2 / math.sqrt(max(BASE * total, 1.0))
+    tail = min(max(TAIL / total, BASE), MOST_BASE)
+    base = quantile(counts, 1 - tail, width)
+    half = quantile(counts, 1 - tail / 2, width) - base
+    few = 1 + 2 / math.sqrt(max(tail * total, 1.0))
     scale = max(half / math.log(2), 2 * width)
-    return base + scale * few * math.log(BASE / share)
+    return base + scale * few * math.log(tail / share)
