@@ -204,6 +204,21 @@ def test_an_event_nobody_goes_on_with_is_closed_after_a_restart() -> None:
     assert (closed.incident_id, closed.reason) == (opened.incident_id, "restarted")
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"type": "speed"}, {"type": "zone", "on": "enter"}, {"type": "presence", "open": {}}],
+)
+def test_a_rule_that_became_another_meanwhile_begins_anew(changed: dict[str, Any]) -> None:
+    first = analysis(config(rules=LOITER))
+    (opened,) = actions(first, times(0, 5))
+    assert isinstance(opened, Open)
+    second = analysis(config(rules={"stays": changed}))
+    second.resume(json.loads(json.dumps(first.state())), age_s=1.0)
+    (closed,) = actions(second, times(6, 30))
+    assert isinstance(closed, Close)
+    assert closed.incident_id == opened.incident_id
+
+
 def test_a_rule_that_was_removed_meanwhile_does_not_matter() -> None:
     first = analysis(config(rules=LOITER))
     list(actions(first, times(0, 5)))
