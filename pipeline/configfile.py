@@ -38,6 +38,19 @@ _PROBLEMS = {
 Path_ = tuple[str | int, ...]
 
 
+class _Loader(yaml.SafeLoader):
+    """Only `true` and `false` are truth values, as in YAML 1.2: `on` is a rule's key. Where a truth
+    value is wanted, `on` and `yes` are read as one afterwards."""
+
+
+_TRUTH = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [known for known in resolvers if known[0] != _TRUTH]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_TRUTH, re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), "tTfF")
+
+
 def read_config(path: Path | str, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration in the file, its `data` folder resolved against the file's own folder.
 
@@ -145,10 +158,10 @@ def _load(text: str, where: str) -> tuple[yaml.Node | None, Any]:
     What is told of a mistake is its line and kind, never the text there: it may be a password.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_Loader)
         if node is not None:
             _refuse_loops(node, ())
-        return node, yaml.safe_load(text)
+        return node, yaml.load(text, Loader=_Loader)  # noqa: S506  it is a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}" if error.problem_mark else "somewhere"
         structural = isinstance(error, yaml.scanner.ScannerError | yaml.parser.ParserError)

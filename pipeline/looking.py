@@ -22,8 +22,7 @@ FRUITLESS_S = 2.0
 """Motion in which nothing is found for so long (branches, rain, light) is looked at half as often,
 and again, ..."""
 FRUITLESS_FPS = 1.0
-"""...but so often at least; half as often, and no less, where the motion is that of a person who
-stays in one place: whoever falls has often stood still before."""
+"""...but so often at least."""
 PERSON = "person"
 PACE = 0.3
 """The share of the newest gap between frames in what a camera's frames come at."""
@@ -60,9 +59,11 @@ class Attention:
     Args:
         fps: looks per second while something happens.
         full_look_s: a frame so long after the last one that was detected on is detected on, too.
+        posture: whether it matters how a person moves who stays in one place, as for falls: such
+            motion is none in which nothing is found.
     """
 
-    def __init__(self, *, fps: float, full_look_s: float) -> None:
+    def __init__(self, *, fps: float, full_look_s: float, posture: bool = False) -> None:
         self._fps, self._full_look_s = fps, full_look_s
         self._gap_s = 1.0 / fps
         self.allowed_fps: float | None = None
@@ -74,7 +75,7 @@ class Attention:
         self._seen: tuple[tuple[int, str], ...] = ()
         self._moves = False
         self._moving_regions: tuple[Box, ...] = ()
-        self._stirs = False
+        self._posture = posture
         self._idle_since: float | None = None
 
     def choose(self, at: float, motion: Motion | None, *, fresh: bool) -> Choice:
@@ -117,8 +118,7 @@ class Attention:
         detections there are, tracked or not."""
         seen = tuple(sorted((track.id, track.label) for track in tracks))
         self._moves = any(track.stationary_since is None for track in tracks)
-        self._stirs = self._person_stirs(tracks)
-        fruitful = self._moves or detections > len(tracks)
+        fruitful = self._moves or detections > len(tracks) or self._stirs(tracks)
         if fruitful or not self._gated or not self._moving(at):
             self._fruitless_since = None
         elif self._fruitless_since is None:
@@ -129,9 +129,9 @@ class Attention:
             self._unsettled = SETTLING_LOOKS
         self._seen = seen
 
-    def _person_stirs(self, tracks: Sequence[Track]) -> bool:
-        """Whether what moved last may be a person who is tracked."""
-        return any(
+    def _stirs(self, tracks: Sequence[Track]) -> bool:
+        """Whether what moved last may be a person who is tracked, where that matters."""
+        return self._posture and any(
             overlap(track.detection.box, region)
             for track in tracks
             if track.label == PERSON
@@ -172,8 +172,7 @@ class Attention:
         if since is None:
             return self._fps
         halvings = int((self._now - since) / FRUITLESS_S)
-        most = 1 if self._stirs else 10
-        return max(self._fps * 0.5 ** min(halvings, most), min(FRUITLESS_FPS, self._fps))
+        return max(self._fps * 0.5 ** min(halvings, 10), min(FRUITLESS_FPS, self._fps))
 
     def _moving(self, at: float) -> bool:
         return at - self._moved_at <= AFTER_S

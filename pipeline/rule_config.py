@@ -37,6 +37,11 @@ class RuleBase(Section):
         """Seconds from the beginning of what it finds until it can find it."""
         return 0.0
 
+    @property
+    def posture(self) -> bool:
+        """Whether it matters how a person moves who stays in one place."""
+        return False
+
 
 class ZoneRule(RuleBase):
     """Something of these labels is in the zone, or in the picture."""
@@ -117,6 +122,11 @@ class FallRule(RuleBase):
     """How long somebody must stay down."""
 
     @property
+    def posture(self) -> bool:
+        """As `RuleBase.posture`."""
+        return True
+
+    @property
     def waits_s(self) -> float:
         """As `RuleBase.waits_s`."""
         return self.seconds
@@ -170,6 +180,11 @@ class OwnRule(RuleBase):
     """Such as my_rules:Limping, importable by this installation's Python."""
     options: dict[str, Any] = Field(default={})
     """What it is given."""
+
+    @property
+    def posture(self) -> bool:
+        """As `RuleBase.posture`; nobody knows."""
+        return True
 
 
 def _type(value: Any) -> str | None:

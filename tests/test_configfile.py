@@ -283,3 +283,17 @@ def test_the_page_listens_on_an_address() -> None:
     text = "web: {listen: shop.example}\ncameras: {door: film.mp4}\n"
     with pytest.raises(ConfigError, match=r"web\.listen: .*address of this machine"):
         parse_config(text, where="here", folder=Path())
+
+
+def test_on_is_a_key_of_rules_and_yes_is_still_a_truth_value() -> None:
+    text = """
+cameras:
+  door:
+    source: film.mp4
+    verify_tls: yes
+    detect: {motion_gate: off}
+    rules: {comes: {type: zone, on: enter}}
+"""
+    door = parse(text).cameras["door"]
+    assert (door.verify_tls, door.detect.motion_gate) == (True, False)
+    assert getattr(door.rules["comes"], "on", None) == "enter"

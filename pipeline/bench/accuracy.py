@@ -166,6 +166,7 @@ def _view(
         raise DatasetError(f"{dataset.file}: {told}") from error
     if not (every_label and isinstance(shared, PooledDetector)):
         return view
+    view.close()
     wanted = frozenset(shared.labels.index(label) for label in labels)
     return CameraDetector(shared, labels, Asked(size, CONFIDENCE, wanted, every_label=True))
 

@@ -156,7 +156,8 @@ def table(measured: Mapping[str, Any]) -> str:
 
 def _watch(clip: Clip, config: Config, shared: SharedDetector, phase: float) -> Told:
     camera = config.cameras[CAMERA]
-    analysis = Analysis(config, CAMERA, shared.for_camera(CAMERA, camera))
+    detector = shared.for_camera(CAMERA, camera)
+    analysis = Analysis(config, CAMERA, detector)
     pace = Pacer(camera.detect.fps)
     begin_s = phase / camera.detect.fps
 
@@ -165,7 +166,7 @@ def _watch(clip: Clip, config: Config, shared: SharedDetector, phase: float) -> 
 
     events: list[tuple[float, str]] = []
     moments: list[tuple[float, bool]] = []
-    with closing(open_source(CAMERA, str(clip.film))) as source:
+    with closing(detector), closing(open_source(CAMERA, str(clip.film))) as source:
         for look in looks(analysis, filter(due, source.frames())):
             moments.append((look.pts, bool(look.view.tracks)))
             events += [

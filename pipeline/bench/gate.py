@@ -149,7 +149,7 @@ def watch_all(film: Path, config: Config, shared: SharedDetector) -> Watched:
     detector = shared.for_camera(CAMERA, camera)
     watched = Watched(f"{film.parent.name}/{film.name}", [], [])
     pace = Pacer(camera.detect.fps)
-    with closing(open_source(CAMERA, str(film))) as source:
+    with closing(detector), closing(open_source(CAMERA, str(film))) as source:
         for frame, found in detected(detector, filter(pace.due, source.frames())):
             watched.frames.append(_small(frame, len(watched.frames)))
             watched.found.append(found)

@@ -127,17 +127,17 @@ class Optimizer:
 
     def _take(self, key: str, plain: PooledDetector, most_bytes: float) -> Pictures:
         camera = self._config.cameras[key]
-        view = plain.for_camera(key, camera)
         needed = round(SURELY * enough(self._loss))
-        samples = gather(
-            self._config,
-            key,
-            view.submit,
-            wanted=self._pictures,
-            detections=2 * needed,
-            most_bytes=most_bytes,
-            progress=self._progress,
-        )
+        with closing(plain.for_camera(key, camera)) as view:
+            samples = gather(
+                self._config,
+                key,
+                view.submit,
+                wanted=self._pictures,
+                detections=2 * needed,
+                most_bytes=most_bytes,
+                progress=self._progress,
+            )
         return divided(samples, self._pictures, needed)
 
     def _quantized(self, model: Path, taken: Mapping[str, Pictures], work: Path) -> Path:

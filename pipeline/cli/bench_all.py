@@ -8,6 +8,7 @@ from pipeline.cli import (
     bench_falls,
     bench_idling,
     bench_motion,
+    bench_novelty,
     bench_rules,
     bench_tracking,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "bench_falls",
     "bench_idling",
     "bench_motion",
+    "bench_novelty",
     "bench_rules",
     "bench_tracking",
 ]

@@ -59,7 +59,7 @@ def optimize(
     settings = read_config(config)
     keys = _known(settings, cameras or [])
     if forget:
-        _forget(settings, keys)
+        _forget(settings, keys, as_json=as_json)
         return
     from pipeline.bench.optimize import Optimizer
 
@@ -184,7 +184,7 @@ def _known(settings: Config, named: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(named)) or enabled
 
 
-def _forget(settings: Config, keys: Sequence[str]) -> None:
+def _forget(settings: Config, keys: Sequence[str], *, as_json: bool) -> None:
     folder = model_folder()
     dropped = {(key, Asked.by(settings.cameras[key]).source) for key in keys}
     with changing(folder):
@@ -193,6 +193,11 @@ def _forget(settings: Config, keys: Sequence[str]) -> None:
         count = len(choices.choices) - len(kept.choices)
         if count:
             kept.write(folder)
+    if as_json:
+        had = {(choice.camera, choice.asked.source) for choice in choices.choices}
+        forgotten = [key for key in keys if (key, Asked.by(settings.cameras[key]).source) in had]
+        typer.echo(json.dumps({"cameras": keys, "forgotten": forgotten}, indent=2))
+        return
     typer.echo(
         f"Dropped what was chosen for {count} of {len(keys)} cameras; the float model looks for "
         "them, after a restart."

@@ -28,7 +28,8 @@ ON_PROCESSOR = {"ENABLE_CPU_PINNING": False}
 
 class Compiled:
     """A compiled model that works on up to `streams` pictures at once, in the order of their
-    coming; one more may wait inside, so that no stream waits for Python."""
+    coming; one more may wait inside, so that no stream waits for Python. Its memory is free again
+    when nobody refers to it any more."""
 
     def __init__(self, compiled: Any) -> None:
         self.streams: int = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
@@ -54,11 +55,6 @@ class Compiled:
             yield request, end - began
         finally:
             self.requests.put(request)
-
-    def release(self) -> None:
-        """Nobody has a request any more."""
-        while not self.requests.empty():
-            self.requests.get()
 
 
 class Compiler:
@@ -109,13 +105,13 @@ class Compiler:
             raise unusable(weights, error) from error
         self.streams = compiled.streams
 
-    def compiled(self, size: Size | None) -> Compiled:
-        """The model for inputs of one (width, height) alone, or of any.
+    def compiled(self, size: Size) -> Compiled:
+        """The model for inputs of one (width, height) alone.
 
         Raises:
             RuntimeError: OpenVINO cannot.
         """
-        width, height = size or (-1, -1)
+        width, height = size
         model = self._model.clone()
         model.reshape([1, height, width, 3])
         return Compiled(self._core.compile_model(model, self._device, self._settings))

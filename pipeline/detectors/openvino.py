@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -14,17 +16,21 @@ from pipeline.detectors.letterbox import Letterbox
 from pipeline.detectors.pool import Answer, Asked
 from pipeline.types import Frame, Image, Size
 
-SHAPES = 3
-"""Shapes of the input, at most, that get a compiled model of their own."""
+logger = logging.getLogger(__name__)
+
+SHAPES = 8
+"""Shapes of the input, at most, for which a compiled model is kept."""
 
 
 class OpenVinoModel:
     """A detection model in ONNX format or OpenVINO's own; see `pool.Model`.
 
     It is compiled for the very shape of an input when the first picture of that shape comes, which
-    takes a third of a second and about 60 MB (YOLO11n, 640x480, two streams). One model for all
-    shapes makes 8% fewer pictures a second and takes 90 MB; it serves the shapes after the first
-    SHAPES.
+    takes a third of a second, half of that where `cache` has it, and 60 to 85 MB (YOLO11n, 640
+    pixels, two streams). The models of the SHAPES shapes that were used last are kept; cameras keep
+    their shapes, so more are hardly ever in use at once. They would be compiled again at each look,
+    which then took nine times as long. One model for all shapes would serve any number of them, but
+    makes 8% fewer pictures a second, and keeps memory for each shape that it ever saw.
 
     OpenVINO's THROUGHPUT hint decides how many pictures are worked on at once, each by few cores:
     two on two cores. With all cores on one picture a single one is answered sooner (1080p, input
@@ -65,8 +71,12 @@ class OpenVinoModel:
         self.streams = self._compiler.streams
         where = "processor" if device in ("auto", "cpu") else device.upper()
         self.description = f"{weights.stem} on OpenVINO, {where}, {self.streams} streams"
-        self._compiled: dict[Size | None, Compiled] = {}
+        self._kept: OrderedDict[Size, Compiled] = OrderedDict()
+        """By their last use, the latest at the end."""
+        self._using = threading.Lock()
         self._compiling = threading.Lock()
+        self._released: set[Size] = set()
+        self._told = False
         self._canvases = _Canvases()
 
     def look(self, frame: Frame, asked: Asked) -> Answer:
@@ -76,7 +86,7 @@ class OpenVinoModel:
         # swscale while converting it is 0.4 ms cheaper at 1080p, but only 93% of the boxes
         # then agree with ultralytics' at input size 640, and 63% at 320.
         picture = self._canvases.filled(box, frame.image())
-        compiled = self._compiled.get(box.canvas) or self._compile(box.canvas)
+        compiled = self._latest(box.canvas) or self._compile(box.canvas)
         features, surest = self._compiler.features, self._compiler.surest
         embeddings = None
         with compiled.answer(picture) as (request, busy_s):
@@ -97,17 +107,43 @@ class OpenVinoModel:
 
     def close(self) -> None:
         """Release the model; nobody is looking any more."""
-        for compiled in self._compiled.values():
-            compiled.release()
-        self._compiled.clear()
+        self._kept.clear()
+
+    def _latest(self, canvas: Size) -> Compiled | None:
+        """The model for inputs of a (width, height), if it is kept; it is the one used last now."""
+        with self._using:
+            if canvas not in self._kept:
+                return None
+            self._kept.move_to_end(canvas)
+            return self._kept[canvas]
 
     def _compile(self, canvas: Size) -> Compiled:
-        """The model for inputs of a (width, height) that has none of its own yet."""
+        """The model for inputs of a (width, height), compiled unless another thread just did."""
+        # Apart from `_using`: looks for which there is a model do not wait for a compilation.
         with self._compiling:
-            size = canvas if canvas in self._compiled or len(self._compiled) < SHAPES else None
-            if size not in self._compiled:
-                self._compiled[size] = self._compiler.compiled(size)
-            return self._compiled[size]
+            compiled = self._latest(canvas)
+            if compiled is None:
+                self._make_room(canvas)
+                compiled = self._compiler.compiled(canvas)
+                with self._using:
+                    self._kept[canvas] = compiled
+            return compiled
+
+    def _make_room(self, canvas: Size) -> None:
+        """Let go of the model that was not used for longest, where SHAPES are kept. A look that is
+        at work with it has it to its end: the last reference releases it."""
+        with self._using:
+            if len(self._kept) == SHAPES:
+                released, _ = self._kept.popitem(last=False)
+                self._released.add(released)
+        if canvas in self._released and not self._told:
+            self._told = True
+            logger.warning(
+                "The detector is compiled again for a shape that it had before, since its cameras "
+                "have pictures of more than %d shapes; give them one `detect.size`, or part them "
+                "with `groups`.",
+                SHAPES,
+            )
 
 
 class _Canvases(threading.local):

@@ -76,7 +76,8 @@ class PooledDetector:
         self.streams = model.streams
         self._model = model
         self._workers = model.streams + SPARE_WORKERS
-        self._cameras = 0
+        self._cameras: set[CameraDetector] = set()
+        self._changing = threading.Lock()
         self._room = threading.BoundedSemaphore(capacity)
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="detect")
 
@@ -90,14 +91,23 @@ class PooledDetector:
         labels = camera.labels()
         wanted = frozenset(self.labels.index(label) for label in labels)
         asked = Asked(camera.detect.size, camera.detect.confidence, wanted, variant=variant)
-        self._cameras += 1
         return CameraDetector(self, labels, asked)
+
+    def share(self, view: CameraDetector) -> None:
+        """From now on the threads are for this camera, too."""
+        with self._changing:
+            self._cameras.add(view)
+
+    def leave(self, view: CameraDetector) -> None:
+        """From now on the threads are for the other cameras; nothing, if they were already."""
+        with self._changing:
+            self._cameras.discard(view)
 
     @property
     def depth(self) -> int:
         """How many pictures of one camera are worth having under way at once: one for each worker,
         and one that waits while its camera is tracking what was found in another."""
-        return math.ceil((self._workers + 1) / max(self._cameras, 1))
+        return math.ceil((self._workers + 1) / max(len(self._cameras), 1))
 
     def submit(self, frame: Frame, asked: Asked) -> Future[Answer]:
         """Begin detecting; never waits. What goes wrong is raised by the future's `result`.
@@ -133,13 +143,15 @@ class PooledDetector:
 
 
 class CameraDetector:
-    """One camera's view of a shared detector; closing it leaves the shared one open."""
+    """One camera's view of a shared detector, which it leaves open when it is closed; the others
+    may have more under way from then on."""
 
     def __init__(self, shared: PooledDetector, labels: Sequence[str], asked: Asked) -> None:
         self.labels = labels
         self.cost_s: float | None = None
         self._shared = shared
         self._asked = asked
+        shared.share(self)
 
     @property
     def depth(self) -> int:
@@ -164,7 +176,8 @@ class CameraDetector:
         return found
 
     def close(self) -> None:
-        """Nothing of this view's own is open."""
+        """Count no more as one of the cameras that share the threads; may be called again."""
+        self._shared.leave(self)
 
 
 def last_line(error: BaseException) -> str:

@@ -92,8 +92,16 @@ class Announcing:
         return {"told": told, "ended": ended}
 
     def recall(self, memory: JsonObject) -> None:
-        """Take over what `memory` gave, before the first view; twice the same is as once."""
+        """Take over what `memory` gave, before the first view; twice the same is as once.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: it is no such memory.
+        """
         if memory:
+            for stamp, severity in memory["told"].values():
+                _ = datetime.fromisoformat(stamp), Severity(severity)
+            for stamp in memory["ended"].values():
+                datetime.fromisoformat(stamp)
             self._remembered.append(memory)
 
     def _recall(self, memory: JsonObject, captured_at: datetime, now: float) -> None:

@@ -17,6 +17,7 @@ RULES: Mapping[type[config.RuleBase], str] = {
     config.CrowdRule: "crowd:Crowd",
     config.SpeedRule: "speed:Speed",
     config.FallRule: "fall:Falls",
+    config.NoveltyRule: "novelty:Novelty",
     config.AbandonedRule: "abandoned:Abandoned",
     config.PresenceRule: "presence:Presence",
     config.OwnRule: "own:own_rule",

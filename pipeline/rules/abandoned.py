@@ -19,8 +19,8 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.config import AbandonedRule
 from pipeline.continuity import patient
-from pipeline.geometry import stands_inside
 from pipeline.protocols import JsonObject
+from pipeline.rules.outline import Outline
 from pipeline.rules.things import Person, Thing, Visit
 from pipeline.types import Finding, Track, View, Zone
 from pipeline.wording import article, clock, duration, place, sentence
@@ -63,6 +63,7 @@ class Abandoned:
         self._question = config.question
         self._labels = frozenset(config.labels)
         self._zone = zone
+        self._outline = Outline(zone)
         self._things: list[Thing] = []
         self._people: deque[Person] = deque()
         self._now = self._first_look_until = -math.inf
@@ -156,7 +157,9 @@ class Abandoned:
     def _left(self, thing: Thing, view: View) -> bool:
         """Whether it is to be told of now."""
         now = self._now
-        if not thing.brought or thing.over or not self._inside(thing, view):
+        if not thing.brought or thing.over:
+            return False
+        if not self._outline.holds(thing.box, view.size, stays=thing.told is not None):
             return False
         if thing.told is None:
             alone_s = now - thing.alone_since
@@ -168,13 +171,6 @@ class Abandoned:
         patience_s = patient(VANISHED_S, view.period_s)
         thing.over = now - thing.seen > patience_s or now - thing.told > TOLD_S
         return not thing.over
-
-    def _inside(self, thing: Thing, view: View) -> bool:
-        if self._zone is None:
-            return True
-        width, height = view.size
-        polygon = [(x * width, y * height) for x, y in self._zone.polygon]
-        return stands_inside(thing.box, polygon, view.size, stays=thing.told is not None)
 
     def _forget(self, people: Iterable[Person], gap_s: float) -> None:
         now = self._now

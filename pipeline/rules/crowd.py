@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from pipeline.config import CrowdRule
-from pipeline.continuity import RESUME_WITHIN_S, patient
+from pipeline.continuity import FOUND_AGAIN_WITHIN_S, RESUME_WITHIN_S, patient
 from pipeline.protocols import JsonObject
 from pipeline.rules.stays import GAP_S, Stay, Stays
 from pipeline.types import Finding, Track, View, Zone
@@ -17,9 +17,6 @@ from pipeline.wording import clock, counted, duration, listed, place, plural, se
 REPLACED_REACH = 1.0
 """Who is missing is not counted beside a newer track within so many box heights: it may be the
 same."""
-DISPERSED_S = 5.0
-"""A crowd that was found is over when it is too small for so long: whoever is lost may be found
-again until then."""
 BREAK_S = 10.0
 """What was before a time without looks of this length says nothing about growth."""
 
@@ -29,9 +26,9 @@ class Crowd:
     time; growing, if that is asked for, must have been seen once meanwhile.
 
     Whoever is not found for less than `stays.GAP_S` still counts, and a crowd that is too small for
-    less than that goes on; one that was found, for less than `DISPERSED_S`. Growth is counted from
-    the least number within the time, and nothing counts as growth that was there when the camera
-    began.
+    less than that goes on; one that was found goes on for less than `FOUND_AGAIN_WITHIN_S`, since
+    whoever is lost may be found again until then. Growth is counted from the least number within
+    the time, and nothing counts as growth that was there when the camera began.
 
     Strength is 0.5 at the configured number and rises evenly to 1 at twice as many.
     """
@@ -73,7 +70,10 @@ class Crowd:
         least = self._least(number, view.period_s)
         if self._since is None or number < self._config.count:
             return []
-        if self._now - self._since < self._config.seconds:
+        due = self._since + self._config.seconds
+        # Who was seen before that only may have left since.
+        there = sum(stay.last >= due for stay in [*(stay for _, stay in seen), *hidden])
+        if not self._found and there < self._config.count:
             return []
         if self._grown_from is None and least is not None:
             grown = number - least
@@ -108,7 +108,7 @@ class Crowd:
             self._until = self._now + RESUME_WITHIN_S
 
     def _patience_s(self, period_s: float) -> float:
-        return patient(DISPERSED_S if self._found else GAP_S, period_s)
+        return patient(FOUND_AGAIN_WITHIN_S if self._found else GAP_S, period_s)
 
     def _least(self, number: int, period_s: float) -> int | None:
         """The least number within `growing_s`; None while nobody knows who was there before."""

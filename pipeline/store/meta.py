@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Column, Connection, Table, insert, select, update
 
 from pipeline.store import schema
 
@@ -28,8 +28,20 @@ def put(connection: Connection, key: str, value: str) -> None:
 
 def save_camera(connection: Connection, camera: str, state: Mapping[str, Any]) -> None:
     """Keep what a camera's worker wants to find again; `state` is a JSON object."""
-    text = json.dumps(state, allow_nan=False)
-    table = schema.cameras
-    changed = connection.execute(update(table).where(table.c.camera == camera).values(state=text))
+    _save(connection, schema.cameras.c.state, camera, state)
+
+
+def save_memory(connection: Connection, camera: str, memory: Mapping[str, Any]) -> None:
+    """Keep what a camera has learned; `memory` is a JSON object."""
+    _save(connection, schema.camera_memories.c.memory, camera, memory)
+
+
+def _save(
+    connection: Connection, column: Column[Any], camera: str, value: Mapping[str, Any]
+) -> None:
+    """Put a JSON object into a camera's row of the column's table."""
+    table, values = column.table, {column.name: json.dumps(value, allow_nan=False)}
+    assert isinstance(table, Table)
+    changed = connection.execute(update(table).where(table.c.camera == camera).values(values))
     if changed.rowcount == 0:
-        connection.execute(insert(table).values(camera=camera, state=text))
+        connection.execute(insert(table).values(camera=camera, **values))

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration; a database at another is migrated, or refused if it is not known."""
 
 
@@ -127,6 +127,14 @@ cameras = Table(
     metadata,
     Column("camera", String, primary_key=True),
     Column("state", Text, nullable=False),
+)
+
+# What a camera has learned over days, however long ago it was watched last.
+camera_memories = Table(
+    "camera_memories",
+    metadata,
+    Column("camera", String, primary_key=True),
+    Column("memory", Text, nullable=False),
 )
 
 # How each camera was and when: a row a state, the newest without an end.

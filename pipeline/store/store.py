@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from pipeline.amendment import Amendment, EventJudged
 from pipeline.health import CameraState
@@ -89,9 +89,11 @@ class Store:
         *,
         now: datetime,
         camera_state: tuple[str, Mapping[str, Any]],
+        memory: Mapping[str, Any] | None = None,
     ) -> list[Event]:
         """As `amend`, for all that one look at a camera came to, together with what its worker
-        wants to find again: after a crash the two agree.
+        wants to find again: after a crash the two agree. So does what the camera has learned over
+        days, if that is given.
 
         Raises:
             AmendmentError: an event cannot take its amendment; nothing was changed.
@@ -102,6 +104,8 @@ class Store:
                 for event_id, amendment in amendments
             ]
             meta.save_camera(connection, *camera_state)
+            if memory is not None:
+                meta.save_memory(connection, camera_state[0], memory)
         return amended
 
     def camera_changed(
@@ -197,11 +201,25 @@ class Store:
 
     def load_camera_state(self, camera: str) -> dict[str, Any]:
         """What `amend_all` saved last for a camera; empty if nothing was."""
-        query = select(schema.cameras.c.state).where(schema.cameras.c.camera == camera)
+        table = schema.cameras
+        return self._object(select(table.c.state).where(table.c.camera == camera))
+
+    def load_memory(self, camera: str) -> dict[str, Any]:
+        """What a camera has learned, as `amend_all` saved it last, however long ago; empty if
+        nothing was.
+
+        Raises:
+            ValueError: what is kept is damaged.
+        """
+        table = schema.camera_memories
+        return self._object(select(table.c.memory).where(table.c.camera == camera))
+
+    def _object(self, query: Select[Any]) -> dict[str, Any]:
+        """The JSON object that a query finds; empty if it finds none."""
         with self._database.read() as connection:
             text = connection.scalar(query)
-        state: dict[str, Any] = {} if text is None else json.loads(text)
-        return state
+        found: dict[str, Any] = {} if text is None else json.loads(text)
+        return found
 
 
 def _no_verdict(job: jobs.Overdue) -> EventJudged:

@@ -51,6 +51,9 @@ NEAR_OVERLAP = 0.15
 """What is left over is joined with what was seen in the last look and is left over too, if the
 boxes, widened as far as they may be, overlap by this: of who leaves by the border or behind a wall
 a part is still seen, and who sets off again runs ahead of what was expected."""
+ALONE_S = 1.5
+"""Where nobody else may be meant, on either side, it may have been missed for so long: of who falls
+or bends down the detector sees little, and that looks different."""
 PART_INSIDE = 0.8
 """A box that lies within another by this share of it..."""
 PART_SURE = 0.6
@@ -168,7 +171,7 @@ class Association:
     ) -> tuple[Ints, Ints]:
         """Pairs of what these pairs left over, by place alone."""
         targets = self.targets
-        free = targets.confirmed & (targets.seen >= before)
+        free = targets.confirmed & (targets.seen >= before - ALONE_S)
         free[rows] = False
         rest = np.flatnonzero(free)
         others = unused(len(boxes), columns)
@@ -176,8 +179,10 @@ class Association:
             return _NO_PAIRS
         overlap = _overlap(targets, rest, boxes[others], np.full(len(rest), BUFFER_MOST))
         possible = targets.families[rest][:, None] == kinds[others]
-        costs = np.where(possible & (overlap >= NEAR_OVERLAP), 1 - overlap, _NONE)
-        near, near_columns = _assigned(costs)
+        possible &= overlap >= NEAR_OVERLAP
+        alone = (possible.sum(axis=1) == 1)[:, None] & (possible.sum(axis=0) == 1)
+        possible &= alone | (targets.seen[rest] >= before)[:, None]
+        near, near_columns = _assigned(np.where(possible, 1 - overlap, _NONE))
         return rest[near], others[near_columns]
 
     def _begin(self, columns: Ints, boxes: Floats, kinds: Ints, looks: Looks | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pipeline.geometry import iou
 from pipeline.protocols import JsonObject
@@ -116,8 +117,15 @@ class Settled:
         return {"places": [place.memory(last, size) for place in self._places]}
 
     def recall(self, memory: JsonObject) -> None:
-        """Take over what `memory` gave, before the first frame; what `restore` gave is newer."""
+        """Take over what `memory` gave, before the first frame; what `restore` gave is newer.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: it cannot be read.
+        """
         if memory and self._saved is None:
+            for one in memory["places"]:
+                # What cannot be read is found out now, and not at the first frame.
+                Place.recalled(one, Moment(datetime.fromisoformat(one["since"]), 0.0), (1, 1))
             # Ids of an earlier run mean other tracks now.
             self._saved = {"places": memory["places"]}
 

@@ -16,12 +16,13 @@ from pipeline.errors import DetectorError
 from pipeline.incidents import Action, Incidents, Reason
 from pipeline.looking import Attention, Choice, Kept
 from pipeline.motion import MotionGate
-from pipeline.protocols import Detector
+from pipeline.protocols import Detector, Remembering
 from pipeline.rules import make_rules
 from pipeline.rules.own import Own
 from pipeline.schedule_config import within
 from pipeline.tracking import Settled, Tracking
 from pipeline.types import Detection, Finding, Frame, Motion, Size, Track, View
+from pipeline.workers.remembering import gathered, given_back
 
 ANSWER_S = 30.0
 """A detector that takes longer for one frame is broken."""
@@ -95,7 +96,11 @@ class Analysis:
         self._zones = camera.named_zones()
         self._detector = detector
         self._gate = MotionGate(detect.sensitivity) if detect.motion_gate else None
-        self.attention = Attention(fps=detect.fps, full_look_s=detect.full_look_s)
+        self.attention = Attention(
+            fps=detect.fps,
+            full_look_s=detect.full_look_s,
+            posture=any(rule.posture for rule in camera.rules.values()),
+        )
         self._kept = Kept()
         self._tracking = Tracking(self._zones)
         self._settled = Settled(camera.rules.values())
@@ -242,6 +247,23 @@ class Analysis:
             "settings": self._settings,
             "incidents": self._incidents.state(),
         }
+
+    def memory(self) -> dict[str, Any]:
+        """What was learned over days and must outlive any stop, as JSON; see `recall`."""
+        return gathered(self._remembering)
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Take over what `memory` gave, however long ago; before `resume` and the first look.
+
+        What cannot be read is begun anew, and that is said in the log.
+        """
+        given_back(self._key, self._remembering, memory)
+
+    @property
+    def _remembering(self) -> dict[str, Remembering]:
+        rules = {f"rules.{name}": rule for name, rule in self._rules.items()}
+        learned = {name: rule for name, rule in rules.items() if isinstance(rule, Remembering)}
+        return {"incidents": self._incidents, "settled": self._settled, **learned}
 
     def resume(self, state: Mapping[str, Any], age_s: float) -> None:
         """Go on where a predecessor was `age_s` seconds ago; before the first look.

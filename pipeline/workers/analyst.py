@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline.clock import HostClock
 from pipeline.config import Config
 from pipeline.errors import DetectorBusy, DetectorError
-from pipeline.incidents import Open, Reason
+from pipeline.incidents import Action, Open, Reason
 from pipeline.looking import Choice, Demand
 from pipeline.protocols import Detector
 from pipeline.queues import Slot, SlotClosed, SlotWoken, newest_frame
@@ -27,6 +28,8 @@ IDLE_S = 10.0
 """A camera in which nothing has moved and nobody was seen for so long is idle."""
 SAVE_EVERY_S = 1.0
 """What a successor needs is handed over at least so often while something is tracked."""
+REMEMBER_EVERY_S = 60.0
+"""What was learned is handed over so often, and at the end: a crash costs as much of it."""
 RATE_OVER_S = 5.0
 
 
@@ -48,7 +51,8 @@ class Analyst:
 
     As many frames are under way as the detector works on for one camera at once. `report` must not
     wait; `logged` gets each look, and `idling` is told whether nothing has happened for `IDLE_S`,
-    whenever that changes. `live` tells whether the frames are of a live source.
+    whenever that changes. `live` tells whether the frames are of a live source. `memory` is what
+    was learned before, however long ago; `resume` what a predecessor left just now.
     """
 
     def __init__(
@@ -64,14 +68,16 @@ class Analyst:
         live: Callable[[], bool],
         resume: Resume | None,
         run: str,
+        memory: Mapping[str, Any] | None = None,
     ) -> None:
         self._config, self._key, self._detector, self._slot = config, key, detector, slot
         self._report, self._logged, self._live = report, logged, live
         self._idling, self._idle = idling, False
-        self._resume, self._run = resume, run
+        self._resume, self._run, self._memory = resume, run, memory
         self._analysis: Analysis | None = None
         self._last: Look | None = None
         self._under_way: deque[tuple[Arrived, Begun]] = deque()
+        self._depth_of_film = 1
         self._dark = True
         self.counts: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
@@ -79,6 +85,7 @@ class Analyst:
         self.latencies = Latencies()
         self._looked_at: deque[float] = deque(maxlen=512)
         self._saved_at = 0.0
+        self._remembered_at = time.monotonic()
 
     @property
     def looks_per_s(self) -> float:
@@ -119,10 +126,8 @@ class Analyst:
 
     def run(self) -> None:
         """Until the slot is closed and all that was in it is reported."""
-        # Tracking imports what takes seconds to import; the camera opens meanwhile.
-        analysis = self._analysis = Analysis(self._config, self._key, self._detector)
-        if self._resume is not None:
-            analysis.resume(self._resume.analysis, self._resume.age_s)
+        self._depth_of_film = self._detector.depth
+        analysis = self._analysis = self._made()
         while True:
             if self._due(analysis):
                 self._finish(analysis)
@@ -146,13 +151,25 @@ class Analyst:
             self._finish(analysis)
         self._break_off(analysis, "stopped")
 
+    def _made(self) -> Analysis:
+        """It goes on where others were."""
+        # Tracking imports what takes seconds to import; the camera opens meanwhile.
+        analysis = Analysis(self._config, self._key, self._detector)
+        if self._memory is not None:
+            analysis.recall(self._memory)
+        if self._resume is not None:
+            analysis.resume(self._resume.analysis, self._resume.age_s)
+        return analysis
+
     def _due(self, analysis: Analysis) -> bool:
         """Whether the oldest frame under way is to be finished now. Of a film as many as can be
-        are always under way, so that what is found does not depend on how quick the detector was.
+        are always under way, so that what is found depends neither on how quick the detector was
+        nor on when another camera left it.
         """
-        if len(self._under_way) >= analysis.depth:
+        live = self._live()
+        if len(self._under_way) >= (analysis.depth if live else self._depth_of_film):
             return True
-        return bool(self._under_way) and self._live() and self._under_way[0][1].ready
+        return bool(self._under_way) and live and self._under_way[0][1].ready
 
     def _begin(self, analysis: Analysis, arrived: Arrived) -> None:
         begun = analysis.begin(arrived.frame)
@@ -183,7 +200,16 @@ class Analyst:
         self._count(arrived, look)
         if look.actions or time.monotonic() - self._saved_at >= SAVE_EVERY_S:
             self._saved_at = time.monotonic()
-            self._report(Report(self._key, tuple(look.actions), look, self._left(analysis, look)))
+            self._hand_over(analysis, tuple(look.actions), look)
+
+    def _hand_over(
+        self, analysis: Analysis, actions: tuple[Action, ...], look: Look, *, last: bool = False
+    ) -> None:
+        memory = None
+        if last or time.monotonic() - self._remembered_at >= REMEMBER_EVERY_S:
+            self._remembered_at = time.monotonic()
+            memory = analysis.memory()
+        self._report(Report(self._key, actions, look, self._left(analysis, look), memory))
 
     def _count(self, arrived: Arrived, look: Look) -> None:
         if look.detections is not None:
@@ -212,5 +238,4 @@ class Analyst:
             return
         actions = tuple(analysis.interrupt(reason))
         if actions or reason == "stopped":
-            left = self._left(analysis, self._last)
-            self._report(Report(self._key, actions, self._last, left))
+            self._hand_over(analysis, actions, self._last, last=reason == "stopped")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline.blackbox import Recorder
 from pipeline.config import Config
@@ -32,8 +33,9 @@ KEEP_S = 0.6
 class CameraWatch:
     """Watches one camera from `start` until `stop`, or until its film has ended.
 
-    `report` is called from its threads and must not wait. `outage` is the event of its being away
-    that a predecessor left open, `away` since when, and why, nobody has watched it.
+    `detector` is closed when nothing is left to be looked at. `report` is called from its threads
+    and must not wait. `outage` is the event of its being away that a predecessor left open, `away`
+    since when, and why, nobody has watched it; `memory` is what was learned of it.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class CameraWatch:
         recorder: Recorder,
         outage: Event | None = None,
         away: tuple[datetime, str] | None = None,
+        memory: Mapping[str, Any] | None = None,
     ) -> None:
         camera = config.cameras[key]
         self.key = key
@@ -87,6 +90,7 @@ class CameraWatch:
         self._size: tuple[int, int] | None = None
         self._counts: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
+        self._detector = detector
         self._analyst = Analyst(
             config,
             key,
@@ -98,6 +102,7 @@ class CameraWatch:
             live=lambda: self._source.live,
             resume=resume,
             run=run,
+            memory=memory,
         )
         self._done = threading.Event()
         self._threads = [
@@ -225,6 +230,7 @@ class CameraWatch:
 
     def _analyse(self) -> None:
         self._analyst.run()
+        self._detector.close()
         if self._keeping is not None:
             self._keeping.close(KEEP_S)
         self._done.set()

@@ -52,9 +52,11 @@ def open_ids(analysis: dict[str, Any]) -> set[str]:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a camera hands to the writer: actions, the look they come from, and what a successor
-    would need right after them."""
+    would need right after them; `memory` is what was learned over days, where it is time to keep
+    that."""
 
     camera: str
     actions: tuple[Action, ...]
     look: Look
     state: Handover
+    memory: dict[str, Any] | None = None

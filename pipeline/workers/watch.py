@@ -26,6 +26,7 @@ from pipeline.workers.guard import WEDGED
 from pipeline.workers.handover import Handover, Resume, open_ids
 from pipeline.workers.link import Link
 from pipeline.workers.patience import patiently
+from pipeline.workers.remembering import UNREADABLE
 from pipeline.workers.watchdog import Watchdog, limits
 from pipeline.workers.writer import Writer
 
@@ -66,6 +67,7 @@ def run(link: Link) -> None:
                 link.recorder,
                 patiently(link, partial(outage_of, store, key, why)),
                 None if predecessor is None else away_of(store, key, why),
+                patiently(link, partial(remembered, store, key)),
             )
             for key in keys
         ]
@@ -179,6 +181,20 @@ def resumed(store: Store, key: str, run: str) -> Resume | None:
             ended = EventEnded(ended=max(last, event.started), reason="restarted")
             store.amend(event.id, ended, now=now)
     return resume
+
+
+def remembered(store: Store, key: str) -> dict[str, Any]:
+    """What was learned of a camera, however long ago; nothing where that cannot be read, which is
+    said in the log.
+
+    Raises:
+        StoreError: the store fails.
+    """
+    try:
+        return store.load_memory(key)
+    except ValueError:
+        logger.warning(UNREADABLE, key, "")
+        return {}
 
 
 def _why(predecessor: Mapping[str, Any] | None) -> str:

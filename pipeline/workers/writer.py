@@ -49,7 +49,7 @@ class Writer:
         if isinstance(report, News):
             self._take(report)
             return
-        if not report.actions and not self._waiting.empty():
+        if not report.actions and report.memory is None and not self._waiting.empty():
             return  # a newer state follows soon enough
         # Frames must not pile up in memory: none is kept that no picture is made of, and none
         # at all while the disk fails.
@@ -122,7 +122,9 @@ class Writer:
         state = (report.camera, report.state.model_dump(mode="json"))
 
         def commit(some: Sequence[tuple[str, Amendment]]) -> None:
-            self._store.amend_all(some, now=self._store.clock.now(), camera_state=state)
+            self._store.amend_all(
+                some, now=self._store.clock.now(), camera_state=state, memory=report.memory
+            )
 
         try:
             self._insist(partial(commit, amendments), len(amendments))

@@ -175,3 +175,14 @@ def test_the_page_says_from_where_on_something_is_advised() -> None:
     for code, limit in said.items():
         (row,) = [line for line in advised.splitlines() if line.startswith(f"| `{code}`")]
         assert limit in row.split("|")[2], code
+
+
+def test_a_rule_of_ones_own_that_is_not_there_is_told_with_camera_and_rule(
+    vigil: Any, tmp_path: Path
+) -> None:
+    rules = {"limps": {"type": "no_such_module:Limping"}}
+    cameras = {"door": {"source": "none.mp4", "rules": rules}}
+    (tmp_path / "streams.yaml").write_text(yaml.safe_dump({"cameras": cameras}))
+    done = vigil("check", "--seconds", "1")
+    assert done.returncode == 1
+    assert "cameras.door.rules.limps.type: no_such_module:Limping cannot be imported" in done.stderr

@@ -102,6 +102,21 @@ def test_candidates_are_compared_in_one_run_and_what_won_is_kept_and_used(
     assert "Nothing was chosen" in run(tmp_path, "--forget").stdout
 
 
+def test_what_was_forgotten_is_one_document_on_demand(tmp_path: Path, film: Path, tiny: Path):
+    installation(tmp_path, tiny, {"door": film, "yard": film})
+    settings = read_config(tmp_path / "streams.yaml")
+    made = chosen("yard", asked=Asked.by(settings.cameras["yard"]))
+    models = tmp_path / "cache" / "vigil" / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    Choices().having([made]).write(models)
+    done = run(tmp_path, "--forget", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"cameras": ["door", "yard"], "forgotten": ["yard"]}
+    again = run(tmp_path, "--forget", "yard", "--json")
+    assert json.loads(again.stdout) == {"cameras": ["yard"], "forgotten": []}
+    assert Choices.read(models).choices == ()
+
+
 def test_the_table_says_of_each_candidate_why_it_won_or_lost(
     tmp_path: Path, tiny: Path, film: Path
 ):

@@ -237,7 +237,7 @@ def test_a_failing_inference_comes_out_of_the_future_and_names_the_camera(photog
 
     frame = handmade.frame(image=photograph)
     view.submit(frame).result(WAIT_S)
-    (compiled,) = model._compiled.values()
+    (compiled,) = model._kept.values()
     whole = [compiled.requests.get() for _ in range(compiled.requests.qsize())]
     compiled.requests.put(Broken())
     with pytest.raises(DetectorError, match="camera door: out of memory"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import handmade
@@ -108,6 +109,20 @@ def test_all_cameras_share_the_threads_whatever_was_chosen_for_them():
     shared.for_camera("yard", camera())
     assert door.depth == 2
     assert shared.streams == 2
+    shared.close()
+
+
+def test_a_camera_that_has_left_leaves_its_part_of_the_threads_to_the_others():
+    shared = detector(Models(), chosen("door"))
+    door, yard, gate = (shared.for_camera(key, camera()) for key in ("door", "yard", "gate"))
+    assert door.depth == 2
+    for _ in range(2):  # that it is closed twice counts once
+        yard.close()
+    assert door.depth == 2
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: gate.close(), range(8)))
+    assert door.depth == 4
+    assert len(door.submit(handmade.frame()).result(WAIT_S)) == 1
     shared.close()
 
 

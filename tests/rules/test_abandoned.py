@@ -199,6 +199,15 @@ def test_a_small_thing_that_flickers_is_one_that_stands_there():
     assert moments(found)[-1] < 92, "what is not found for a while is told of no more"
 
 
+def test_a_box_that_jumps_for_one_look_was_not_moved():
+    def tracks(at: float) -> list[Track]:
+        owner, *things = left_at(at, 20)
+        jumps = bool(things) and round(at * 5) % 50 == 0
+        return [owner, bag(at, x=SPOT[0] + 60)] if jumps else [owner, *things]
+
+    assert moments(held(rule(), times(0, 100), tracks))[0] == pytest.approx(80, abs=0.3)
+
+
 def test_a_thing_is_told_of_once():
     def tracks(at: float) -> list[Track]:
         return left_at(at, 20) if at < 100 or 150 < at < 1500 else []

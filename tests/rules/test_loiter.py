@@ -44,16 +44,26 @@ def test_a_short_absence_does_not_begin_the_stay_anew(gap_place):
     assert held[0] == pytest.approx(10.0)
 
 
-def test_who_is_found_again_under_the_same_number_has_been_there_all_the_time():
+@pytest.mark.parametrize(("gap_place", "back"), [(OUTSIDE, 7.0), (None, 10.0)])
+def test_a_long_absence_begins_the_stay_anew(gap_place, back):
+    watching = rule()
+    held = [
+        at for at in times(0, 24) if holds(watching, at, gap_place if 4 < at < back else INSIDE)
+    ]
+    assert held[0] == pytest.approx(back + 10.0, abs=0.21)
+
+
+def test_the_stay_of_whoever_is_found_again_under_the_same_number_goes_on():
     watching = rule()
     held = [at for at in times(0, 12) if holds(watching, at, None if 4 < at < 8 else INSIDE)]
     assert held[0] == pytest.approx(10.0)
 
 
-def test_a_long_absence_begins_the_stay_anew():
+def test_what_is_settled_does_not_loiter():
     watching = rule()
-    held = [at for at in times(0, 25) if holds(watching, at, None if 4 < at < 10 else INSIDE)]
-    assert held[0] == pytest.approx(20.0, abs=0.21)
+    for at in times(0, 20):
+        settled = replace(handmade.track(7, *INSIDE, at=at), settled=True)
+        assert not watching.update(view(at, [settled]))
 
 
 def test_where_looks_are_rare_one_missed_look_does_not_begin_the_stay_anew():

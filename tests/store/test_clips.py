@@ -154,6 +154,7 @@ def test_an_older_database_is_brought_up_with_what_events_are_looked_up_by(
     with closing(sqlite3.connect(folder / "vigil.db")) as raw, raw:
         raw.execute("DROP TABLE marks")
         raw.execute("DROP TABLE camera_states")
+        raw.execute("DROP TABLE camera_memories")
         raw.execute("DROP INDEX outbox_number")
         raw.execute("ALTER TABLE outbox DROP COLUMN number")
         for index in ("started", "camera", "rule", "state", "severity"):

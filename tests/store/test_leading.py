@@ -154,6 +154,7 @@ def test_events_of_an_earlier_version_are_read_and_go_on(tmp_path: Path) -> None
                 if key not in ("rules", "announced")
             }
             raw.execute(f"UPDATE {table} SET snapshot = ?", (json.dumps(old),))
+        raw.execute("DROP TABLE camera_memories")
         raw.execute("DROP INDEX outbox_number")
         raw.execute("ALTER TABLE outbox DROP COLUMN number")
         raw.execute("UPDATE alembic_version SET version_num = '0004'")

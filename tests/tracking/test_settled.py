@@ -153,6 +153,18 @@ def test_what_plainly_looks_different_is_another_thing():
     assert news(after.watch(times(HOUR, HOUR + 5), [thing(500, look=by_night)])) == []
 
 
+def test_what_a_thing_looks_like_may_change_with_the_light():
+    def dusk(at: float) -> list[Detection]:
+        angle = np.pi / 2 * min(at / 600, 1)
+        look = np.cos(angle) * RED + np.sin(angle) * BLUE
+        return [thing(500, look=look.astype(np.float32))]
+
+    camera = Camera()
+    camera.watch(times(0, 900, 0.8), dusk)
+    seen = camera.restarted().watch(times(HOUR, HOUR + 5), [thing(500, look=BLUE)])
+    assert news(seen) == []
+
+
 def test_a_person_is_never_taken_for_a_parked_car(parked: Camera):
     seen = parked.watch(times(200, 205), [thing(500, label="person")])
     assert news(seen) == seen
@@ -198,6 +210,55 @@ def test_what_is_hidden_in_part_for_a_moment_has_not_left(parked: Camera):
     assert news(seen) == []
 
 
+def test_what_trembles_far_off_now_and_then_has_not_left(parked: Camera):
+    aside = replace(CAR, box=Box(*(value + 90 for value in CAR.box)))
+    seen = parked.watch(times(120.2, 140), lambda at: [aside] if at % 2 < 0.7 else [CAR])
+    assert news(seen) == []
+
+
+def test_when_two_swap_their_numbers_the_parked_one_is_no_news(parked: Camera):
+    parked.watch(times(120.2, 124), lambda at: [thing(500 + 60 * (at - 120))])
+    seen = parked.watch(times(126, 150), [CAR])
+    assert news(seen) == []
+
+
+def test_who_stands_before_a_poster_for_a_while_does_not_make_it_news():
+    camera = Camera()
+    camera.watch(times(0, 700, 0.5), [POSTER])
+    seen = camera.watch(
+        times(700.2, 730),
+        lambda at: [POSTER, thing(max(310, 600 - 60 * (at - 700)), 520, "person")],
+    )
+    assert {track.id for _, track in news(seen)} == {2}
+    assert {track.id for at, track in seen if track.settled} == {1}
+    assert news(camera.watch(times(740, 760), [POSTER])) == []
+
+
+def test_who_stands_where_a_car_is_parked_does_not_make_it_news(parked: Camera):
+    parked.watch(times(121, 140), [thing(500, label="person")])
+    assert news(parked.watch(times(141, 150), [CAR])) == []
+
+
+def test_a_second_box_that_drifts_off_leaves_the_parked_car_where_it_is(parked: Camera):
+    parked.watch(times(120.2, 140), [CAR, thing(515, 790, "truck")])
+    parked.watch(times(140.2, 146), lambda at: [CAR, thing(515 + 60 * (at - 140), 790, "truck")])
+    parked.watch(times(146.2, 160), [])
+    assert news(parked.watch(times(165, 170), [CAR])) == []
+
+
+def test_a_camera_that_turns_a_little_each_day_keeps_its_places(parked: Camera):
+    for day in range(1, 8):
+        parked = parked.restarted()
+        assert news(parked.watch(times(day * DAY, day * DAY + 20), [thing(500 + 12 * day)])) == []
+
+
+def test_what_was_found_in_part_at_first_is_told_of_for_no_longer_than_that(parked: Camera):
+    parked.watch(times(121, 130), [])
+    part = replace(CAR, box=Box(CAR.box.x1, CAR.box.y1, CAR.box.x2, CAR.box.y2 - 110))
+    seen = parked.watch(times(130, 150), lambda at: [part] if at < 131.5 else [CAR])
+    assert 0 < len(news(seen)) < 15
+
+
 def test_a_second_box_on_a_parked_car_is_no_news(parked: Camera):
     seen = parked.watch(times(120.2, 140), [CAR, thing(515, 790, "truck")])
     assert len({track.id for _, track in seen}) == 2
@@ -227,8 +288,9 @@ def test_a_picture_of_another_size_changes_nothing(parked: Camera):
         assert all(track.settled for track in parked.settled.update(frame, *found)[0])
 
 
-def test_after_a_short_restart_a_settled_track_goes_on_and_may_leave(parked: Camera):
-    after = Camera()
+def test_after_a_short_restart_a_settled_track_goes_on_and_may_leave():
+    parked, after = Camera(), Camera()
+    parked.watch(times(0, 120, 0.5), lambda at: [thing(max(500, 700 - 60 * at))])
     after.tracking.restore(json.loads(json.dumps(parked.tracking.state())), age_s=5.0)
     after.settled.restore(json.loads(json.dumps(parked.settled.state())))
     assert news(after.watch(times(125, 130), [CAR])) == []
@@ -243,8 +305,25 @@ def test_it_is_kept_though_nothing_was_looked_at_before_the_next_restart(parked:
     assert news(idle.restarted().watch(times(HOUR, HOUR + 5), [CAR])) == []
 
 
+@pytest.mark.parametrize("broken", [{}, {"since": "soon"}, {"box": None}])
+def test_a_memory_that_cannot_be_read_is_found_out_at_once(parked: Camera, broken: dict):
+    (place,) = parked.settled.memory()["places"]
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Settled().recall({"places": [{**place, **broken} if broken else {}]})
+
+
 def test_a_clock_that_was_set_back_forgets_nothing(parked: Camera):
     assert news(parked.restarted().watch(times(-HOUR, 5 - HOUR), [CAR])) == []
+    after = parked.restarted()
+    after.watch([-30 * DAY], [])
+    late = UNCONFIRMED_S + 100 - 30 * DAY
+    assert news(after.watch(times(late, late + 5), [CAR])), "nor keeps it for longer"
+
+
+def test_tracks_that_have_gone_are_not_remembered_each(parked: Camera):
+    looks = [at for begin in times(130, 4000, 97) for at in times(begin, begin + 3, 0.5)]
+    parked.watch(looks, [CAR])
+    assert len(parked.settled.state()["tracks"]) <= 2
 
 
 def test_what_is_lost_is_told_as_settled_as_it_was(parked: Camera):

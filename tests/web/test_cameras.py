@@ -107,6 +107,7 @@ def test_prometheus_reads_every_state_change_and_drop(
         allowed_per_s=2.5,
         dropped={"corrupt": 17},
         silenced={"capped": 12, "cooldown": 3},
+        rule_failures={"limps": 7},
         changes={"live": 2, "stalled": 2},
         recording="No video is kept.",
     )
@@ -130,6 +131,7 @@ def test_prometheus_reads_every_state_change_and_drop(
     assert found["vigil_camera_frames_total", "back-door"] == 1000
     assert found["vigil_camera_dropped_total", "back-door", "corrupt"] == 17
     assert found["vigil_camera_events_silenced_total", "back-door", "capped"] == 12
+    assert found["vigil_camera_rule_failures_total", "back-door", "limps"] == 7
     text = page.get("/cameras/back-door").text
     assert "12 (the camera had too many within an hour)" in text
     assert "3 (the rule was cooling down)" in text

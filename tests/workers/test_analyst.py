@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pipeline.configfile import validate
 from pipeline.incidents import Open
 from pipeline.queues import Slot
 from pipeline.stubs import StubDetector
-from pipeline.types import Detection
+from pipeline.types import Detection, Frame
 from pipeline.workers.analyst import Analyst, Arrived, newest
 from pipeline.workers.handover import Report
 
@@ -49,6 +50,59 @@ def test_only_of_a_live_camera_pictures_are_passed_over_for_others(live: bool) -
     shown = len(times(0, 4))
     assert analyst.counts["looks"] + analyst.dropped["over_budget"] == shown
     assert (analyst.dropped["over_budget"] > 0) is live
+
+
+def test_a_film_has_as_many_pictures_under_way_to_its_end_whoever_leaves_the_detector() -> None:
+    camera = {"source": "a.mp4", "detect": {"motion_gate": False, "fps": 5}}
+    settings = validate({"cameras": {"door": camera}}, where="test", folder=Path())
+
+    class Late:
+        """A detector that answers only when it is asked for the answer."""
+
+        labels, depth, cost_s = ("person",), 2, None
+        under_way = most = 0
+
+        def submit(self, picture: Frame) -> Future[list[Detection]]:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            detector = self
+
+            class Answer(Future[list[Detection]]):
+                def result(self, timeout: float | None = None) -> list[Detection]:
+                    detector.under_way -= 1
+                    return []
+
+            return Answer()
+
+        def close(self) -> None: ...
+
+    detector = Late()
+    slot: Slot[Arrived] = Slot(merge=newest)
+    moments = iter(times(0, 4))
+
+    class Fed(Slot[Arrived]):
+        def get(self, timeout_s: float, unless: object = None) -> Arrived:
+            at = next(moments, None)
+            if at is not None and at > 2:
+                detector.depth = 4
+            return slot.get(0.0) if at is None else Arrived(frame(at), 0.0)
+
+    analyst = Analyst(
+        settings,
+        "door",
+        detector,
+        Fed(),
+        lambda _: None,
+        logged=lambda _: None,
+        idling=lambda _: None,
+        live=lambda: False,
+        resume=None,
+        run="r",
+    )
+    slot.close()
+    analyst.run()
+    assert analyst.counts["looks"] == len(times(0, 4))
+    assert detector.most == 2
 
 
 def test_events_that_nobody_is_told_of_are_counted_by_cause() -> None:

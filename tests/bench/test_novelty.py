@@ -1,0 +1,41 @@
+"""What `vigil bench novelty` measures: made weeks, and what is found in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.bench.novelty import measure_novelty, table
+from pipeline.bench.weeks import DAY_S, UNUSUAL, Camera, unusual, views
+
+
+@pytest.mark.slow
+def test_after_a_normal_period_unusual_passages_are_in_the_top_percent_of_surprise() -> None:
+    measured = measure_novelty(seeds=2, learn_days=7, days=3, each=3)
+    kinds = measured["kinds"]
+    for plain in ("new place", "wrong way", "at night", "a dog", "too long"):
+        assert np.mean(kinds[plain]["top"]["each"]) >= 0.8, plain
+    assert max(measured["false_per_day"]["each"]) < 1
+    told = table(measured)
+    assert all(kind in told for kind in UNUSUAL)
+
+
+def test_a_made_camera_shows_the_same_days_to_everybody() -> None:
+    shown = []
+    for _ in range(2):
+        random = np.random.default_rng(4)
+        camera = Camera.made(random)
+        goings = camera.day(random, 0)
+        seen = views(camera, random, goings, 0.0, DAY_S / 2)
+        shown.append([view.tracks for view in seen])
+    assert shown[0] == shown[1]
+    assert any(shown[0])
+
+
+def test_an_unusual_passage_differs_from_usual_ones_as_its_name_says() -> None:
+    random = np.random.default_rng(5)
+    camera = Camera.made(random)
+    assert unusual(camera, random, "running", 3).pace >= 2
+    assert 2 <= unusual(camera, random, "at night", 3).starts % DAY_S / 3600 < 4
+    assert unusual(camera, random, "wrong way", 3).points[0][0] == 1.0
+    assert unusual(camera, random, "a dog", 3).label == "dog"
