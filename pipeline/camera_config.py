@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    field_validator,
     model_validator,
 )
 
@@ -22,6 +23,7 @@ from pipeline.rule_config import DEFAULT_RULES, AbandonedRule, LineRule, Rule
 from pipeline.section import Key, Section
 from pipeline.types import Line, Severity, Zone
 
+PERSON = "person"
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -106,6 +108,15 @@ class LineSection(Section):
     """What lies to the left of somebody who goes along it, such as "the street"..."""
     right: str | None = None
     """...and to the right."""
+
+    @field_validator("points")
+    @classmethod
+    def _leads_somewhere(
+        cls, value: tuple[tuple[float, float], ...]
+    ) -> tuple[tuple[float, float], ...]:
+        if any(begin == end for begin, end in pairwise(value)):
+            raise ValueError("two points that follow on each other are the same; remove one")
+        return value
 
 
 def _line(value: Any) -> Any:
@@ -257,7 +268,8 @@ class Camera(Section):
                 raise ValueError(
                     f"rules.{key}.line: this camera has no line {rule.line!r}; {known}"
                 )
-            missing = [label for label in rule.labels if label not in self.labels()]
+            wanted = (*rule.labels, *([PERSON] if isinstance(rule, AbandonedRule) else ()))
+            missing = [label for label in wanted if label not in self.labels()]
             if missing:
                 raise ValueError(
                     f"rules.{key}.labels: {missing[0]!r} is not among detect.labels "
@@ -272,7 +284,7 @@ class Camera(Section):
         wanted = {label for rule in self.rules.values() for label in rule.labels}
         # Whose thing it is decides whether it was abandoned.
         if any(isinstance(rule, AbandonedRule) for rule in self.rules.values()):
-            wanted.add("person")
+            wanted.add(PERSON)
         return tuple(sorted(wanted))
 
     def address(self) -> str:

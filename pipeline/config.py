@@ -41,7 +41,7 @@ from pipeline.rule_config import (
     SpeedRule,
     ZoneRule,
 )
-from pipeline.section import Key, Section
+from pipeline.section import Key, Section, TimeZone
 
 __all__ = [
     "AbandonedRule",
@@ -234,7 +234,7 @@ class Config(Section):
 
     site: Key = "home"
     """This installation's name; part of every event's address."""
-    timezone: str | None = None
+    timezone: TimeZone | None = None
     """An IANA name such as Europe/Lisbon, for sentences; this machine's own if not given."""
     data: Path = Path("vigil-data")
     """Folder for the database and pictures; relative to the configuration file."""
@@ -261,16 +261,6 @@ class Config(Section):
         address = value.get_secret_value()
         if address != "embedded" and not address.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("write `embedded`, or a redis://, rediss:// or unix:// address")
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _timezone_known(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                zoneinfo.ZoneInfo(value)
-            except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-                raise ValueError("write an IANA name such as Europe/Lisbon") from None
         return value
 
     @model_validator(mode="after")

@@ -25,6 +25,16 @@ _AUTHORITY = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)([^/]*@)(.*)$", re.DOTALL
 MAX_BYTES = 4_000_000
 """A configuration larger than this is some other file."""
 
+_PROBLEMS = {
+    "dict_type": "keys and values belong here, such as {key: value}",
+    "missing": "this key is required",
+    "model_type": "keys and values belong here, such as {key: value}",
+    "path_type": "write the name of a folder",
+    "tuple_type": "write a list, such as [a, b]",
+    "union_tag_not_found": "write the rule's `type`, such as zone, line or loiter",
+}
+"""What is wrong, by pydantic's name for it, where its own words are none for people."""
+
 Path_ = tuple[str | int, ...]
 
 
@@ -278,10 +288,10 @@ def _sentence(item: Any, lines: Mapping[Path_, int]) -> str:
     """One mistake that pydantic found, as people would say it; never with the value, which may
     be a password."""
     path = tuple(part for part in item["loc"] if part != "[key]")
-    if "rules" in path:
+    holder = {"cameras": 2, "defaults": 1}.get(str(path[0])) if path else None
+    if holder is not None and path[holder : holder + 1] == ("rules",):
         # In a union of rules pydantic adds the rule's type to the path; the file has no such key.
-        tag = path.index("rules") + 2
-        path = path[:tag] + path[tag + 1 :]
+        path = path[: holder + 2] + path[holder + 3 :]
     known = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
     place = f"line {known}, {_dotted(path)}" if known else _dotted(path)
     problem = _problem(item, path)
@@ -291,8 +301,6 @@ def _sentence(item: Any, lines: Mapping[Path_, int]) -> str:
 def _problem(item: Any, path: Path_) -> str:
     context = item.get("ctx", {})
     match item["type"]:
-        case "missing":
-            return "this key is required"
         case "extra_forbidden":
             near = difflib.get_close_matches(str(path[-1]), _known_keys(), n=1)
             return "unknown key; " + (f"did you mean `{near[0]}`?" if near else "remove it")
@@ -300,19 +308,15 @@ def _problem(item: Any, path: Path_) -> str:
             return _too_few(path, context)
         case "union_tag_invalid":
             return f"there is no rule of this type; known are {context['expected_tags']}"
-        case "union_tag_not_found":
-            return "write the rule's `type`, such as zone, line or loiter"
         case "string_pattern_mismatch" if path[-1] == "type":
             return "write a rule of your own as module:attribute, such as my_rules:Limping"
         case "string_pattern_mismatch":
             return "use lower-case letters, digits, - and _ only"
-        case "path_type":
-            return "write the name of a folder"
         case "value_error":
             return str(context["error"])
         case _:
             message: str = item["msg"]
-            return message[0].lower() + message[1:]
+            return _PROBLEMS.get(item["type"], message[0].lower() + message[1:])
 
 
 def _too_few(path: Path_, context: Mapping[str, Any]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -15,6 +17,19 @@ from pydantic import (
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 """A name used in addresses: lower-case letters, digits, - and _."""
+
+
+def _known(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    # What a folder of them is named, or what no file can be named, is an error of the system's.
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("write an IANA name such as Europe/Lisbon") from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known)]
+"""The IANA name of a time zone."""
 
 
 class Section(BaseModel):

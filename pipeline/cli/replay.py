@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,7 +71,7 @@ def replay(
     several = len(films) > 1
     if several and (mot is not None or render is not None):
         raise ConfigError("--mot and --render are of one film; name one, or one folder of films.")
-    if mot is not None and render is not None and mot.resolve() == render.resolve():
+    if mot is not None and render is not None and realpath(mot) == realpath(render):
         raise ConfigError("--mot and --render name the same file; name two.")
     settings = _settings(config)
     key = chosen_camera(settings, camera)

@@ -30,10 +30,9 @@ def mot_file(path: Path, film: str) -> Iterator[Callable[[Look], None]]:
     Raises:
         StoreError: it cannot be written; found out before anything is replayed.
     """
-    lines: list[str] = []
     with new_file(path, film) as part:
-        yield lambda look: lines.extend(rows(look))
         try:
-            part.write_text("".join(lines), encoding="ascii")
+            with part.open("w", encoding="ascii") as lines:
+                yield lambda look: lines.writelines(rows(look))
         except OSError as error:
             raise unwritable(path, error) from None

@@ -98,8 +98,8 @@ class _Captions:
 
     def __init__(self, size: Size, events: Sequence[Replayed]) -> None:
         self._size, self._events = size, events
-        self._bars: dict[str, Bar] = {}
-        self.height = self._bar("").height
+        self._shown = ("", Bar(size[0], "", size[1]))
+        self.height = self._shown[1].height
 
     def image(self, t: float, at: datetime) -> Image:
         """The bar at a second of the film."""
@@ -118,6 +118,6 @@ class _Captions:
         return self._bar(sentence).image(line)
 
     def _bar(self, sentence: str) -> Bar:
-        if sentence not in self._bars:
-            self._bars[sentence] = Bar(self._size[0], sentence, self._size[1])
-        return self._bars[sentence]
+        if sentence != self._shown[0]:
+            self._shown = (sentence, Bar(self._size[0], sentence, self._size[1]))
+        return self._shown[1]

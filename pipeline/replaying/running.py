@@ -66,8 +66,8 @@ def replay(
     elif not isinstance(config, Config):
         config = read_config(config)
     key = chosen_camera(config, camera)
-    if isinstance(start, str):
-        start = moment(start, config.tz())
+    if start is not None:
+        start = moment(str(start), config.tz())
     named = [films] if isinstance(films, str | Path) else list(films)
     return _replay(named, config, key, start)
 

@@ -19,6 +19,8 @@ UNKNOWN_BEGIN = datetime(2024, 1, 1, 12)  # noqa: DTZ001 (of the site's time zon
 gives the same events tomorrow and on another machine."""
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 """A camera whose clock was never set says 1904 or 1970."""
+YEARS = range(1900, 3000)
+"""A film begins in one of them: near the ends of the calendar no time can be reckoned with."""
 
 
 def default_config() -> Config:
@@ -57,11 +59,14 @@ def moment(text: str, tz: tzinfo | None) -> datetime:
         ConfigError: it is none.
     """
     try:
-        return in_zone(datetime.fromisoformat(text.strip()), tz)
-    except (ValueError, OverflowError):
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        at = None
+    if at is None or at.year not in YEARS:
         raise ConfigError(
             f"{text!r} is no time to start at; write a date and time such as 2026-11-25T22:00."
-        ) from None
+        )
+    return in_zone(at, tz)
 
 
 def in_zone(at: datetime, tz: tzinfo | None) -> datetime:
@@ -99,6 +104,6 @@ def _created(path: Path) -> datetime | None:
             at = in_zone(datetime.fromisoformat(text), UTC)
         except ValueError:
             continue
-        if at >= EARLIEST:
+        if at >= EARLIEST and at.year in YEARS:
             return at
     return None

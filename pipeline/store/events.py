@@ -21,7 +21,7 @@ from pipeline.store import clips, jobs, outbox, schema
 from pipeline.store.fold import fold
 from pipeline.store.snapshots import parsed
 from pipeline.store.states import Trigger, trigger_of
-from pipeline.types import Event, Scene, Severity, State
+from pipeline.types import Event, Severity, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Facets:
 def amend(connection: Connection, event_id: str, amendment: Amendment, now: datetime) -> Event:
     """Fold the amendment in; store the version, put it into the outbox, begin or close jobs."""
     known = find(connection, event_id)
-    if known is not None and _outdated(connection, known, amendment):
+    if known is not None and _outdated(known, amendment):
         return known
     event = fold(known, event_id, amendment, now)
     if event is not known:
@@ -66,16 +66,10 @@ def amend(connection: Connection, event_id: str, amendment: Amendment, now: date
     return event
 
 
-def _outdated(connection: Connection, event: Event, amendment: Amendment) -> bool:
+def _outdated(event: Event, amendment: Amendment) -> bool:
     """Whether it answers a question that another has taken the place of: the judge was at it when
     a more severe rule took the lead."""
-    if not isinstance(amendment, EventJudged):
-        return False
-    asked = jobs.payload(connection, event.id, jobs.JobKind.JUDGE)
-    return (
-        asked is not None
-        and Scene.model_validate_json(asked).question != amendment.verdict.question
-    )
+    return isinstance(amendment, EventJudged) and amendment.verdict.question != event.question
 
 
 def _updated(

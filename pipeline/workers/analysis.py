@@ -105,6 +105,7 @@ class Analysis:
         self._tracking = Tracking(self._zones)
         self._settled = Settled(camera.rules.values())
         self._rules = make_rules(key, camera)
+        self._settings = {name: rule.model_dump(mode="json") for name, rule in camera.rules.items()}
         self._schedules = {
             name: rule.schedule for name, rule in camera.rules.items() if rule.schedule is not None
         }
@@ -243,6 +244,7 @@ class Analysis:
             "tracking": self._tracking.state(),
             "settled": self._settled.state(),
             "rules": {name: rule.state() for name, rule in self._rules.items()},
+            "settings": self._settings,
             "incidents": self._incidents.state(),
         }
 
@@ -264,14 +266,17 @@ class Analysis:
         return {"incidents": self._incidents, "settled": self._settled, **learned}
 
     def resume(self, state: Mapping[str, Any], age_s: float) -> None:
-        """Go on where a predecessor was `age_s` seconds ago; before the first look."""
+        """Go on where a predecessor was `age_s` seconds ago; before the first look.
+
+        A rule whose settings have changed since begins anew: it may not even be of the same type.
+        """
         self._size = None if state["size"] is None else tuple(state["size"])
         self._tracking.restore(state["tracking"], age_s)
         if "settled" in state:
             self._settled.restore(state["settled"])
         self._incidents.restore(state["incidents"])
         for name, rule in self._rules.items():
-            if name in state["rules"]:
+            if state.get("settings", {}).get(name) == self._settings[name]:
                 rule.restore(state["rules"][name])
 
 

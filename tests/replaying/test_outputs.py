@@ -154,7 +154,9 @@ def test_masks_are_black_in_the_annotated_film(yard: Path, tmp_path: Path) -> No
     [
         ("missing/out", "cannot be written"),
         ("folder", "is no file that can be written"),
-        ("yard.mp4", "is the film itself"),
+        ("yard.mp4", "is a film that is replayed"),
+        ("ring", "is no file that can be written"),
+        ("x" * 300, "is no file that can be written"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_found_out_before_anything_is_replayed(
@@ -165,10 +167,24 @@ def test_a_file_that_cannot_be_written_is_found_out_before_anything_is_replayed(
 
     detects(never)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "ring").symlink_to("ring")
     before = yard.read_bytes()
     with pytest.raises(StoreError, match=said):
         replayed(yard, settings(), **{option: tmp_path / name})
     assert yard.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["mot", "render"])
+def test_no_film_of_a_folder_that_is_replayed_is_written_over(
+    yard: Path, tmp_path: Path, option: str
+) -> None:
+    folder = tmp_path / "night"
+    folder.mkdir()
+    film = yard.rename(folder / "1.mp4")
+    before = film.read_bytes()
+    with pytest.raises(StoreError, match="is a film that is replayed"):
+        replayed(folder, settings(), **{option: film})
+    assert film.read_bytes() == before
 
 
 def test_what_goes_wrong_on_the_way_leaves_the_files_as_they_were(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -250,8 +251,9 @@ def test_a_camera_must_be_known_and_be_named_where_there_are_several(yard: Path)
 
 
 def test_a_start_that_is_no_time_is_an_error(yard: Path) -> None:
-    with pytest.raises(ConfigError, match="'yesterday' is no time"):
-        replay(yard, start="yesterday")
+    for start in ("yesterday", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59"):
+        with pytest.raises(ConfigError, match=f"'{re.escape(start)}' is no time"):
+            replay(yard, start=start)
 
 
 def test_masks_hide_as_they_do_live(yard: Path) -> None:

@@ -90,8 +90,11 @@ def test_an_answer_to_the_question_before_changes_nothing_and_the_new_one_is_sti
 
 def test_where_nobody_is_asked_the_new_question_the_event_is_unjudged(store: Store) -> None:
     store.amend("e1", asked(severity=Severity.NOTICE), now=NOW)
-    assert store.amend("e1", updated(leading=leading()), now=after(2)).state is State.UNJUDGED
+    led = store.amend("e1", updated(leading=leading()), now=after(2))
+    assert led.state is State.UNJUDGED
     assert question(store) is None
+    # The judge was at the question before.
+    assert store.amend("e1", judged(Outcome.YES), now=after(3)) == led
     assert store.sweep_deadlines(after(100)) == []
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,33 @@ def test_an_event_nobody_goes_on_with_is_closed_after_a_restart() -> None:
     (closed,) = actions(empty, times(8, 25))
     assert isinstance(closed, Close)
     assert (closed.incident_id, closed.reason) == (opened.incident_id, "restarted")
+
+
+def test_out_of_its_hours_a_rule_makes_no_event_and_goes_on_seeing_who_came_when() -> None:
+    opens = (frame(20).captured_at + timedelta(minutes=1)).replace(second=0)
+    hours = f"{opens:%H:%M}-{opens + timedelta(hours=1):%H:%M}"
+    rule = {"type": "loiter", "seconds": 30, "schedule": {"hours": hours, "timezone": "UTC"}}
+    found = analysis(config(rules={"stays": rule}))
+    until = (opens - frame(0).captured_at).total_seconds()
+    assert not list(actions(found, times(0, until - 0.3)))
+    (opened,) = found.look(frame(until)).actions
+    assert isinstance(opened, Open)
+    assert opened.finding.started < frame(1).monotonic
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"type": "speed"}, {"type": "zone", "on": "enter"}, {"type": "presence", "open": {}}],
+)
+def test_a_rule_that_became_another_meanwhile_begins_anew(changed: dict[str, Any]) -> None:
+    first = analysis(config(rules=LOITER))
+    (opened,) = actions(first, times(0, 5))
+    assert isinstance(opened, Open)
+    second = analysis(config(rules={"stays": changed}))
+    second.resume(json.loads(json.dumps(first.state())), age_s=1.0)
+    (closed,) = actions(second, times(6, 30))
+    assert isinstance(closed, Close)
+    assert closed.incident_id == opened.incident_id
 
 
 def test_a_rule_that_was_removed_meanwhile_does_not_matter() -> None:
