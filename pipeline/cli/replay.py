@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,7 +80,9 @@ def replay(
     if fps is not None:
         settings = _looking(settings, key, fps)
     begins = None if start is None else moment(start, settings.tz())
-    write = _json_line if as_json else _line
+    rules = settings.cameras[key].rules
+    types = {name: rule.type for name, rule in rules.items()}
+    write = partial(_json_line, types=types) if as_json else _line
     with Replay(settings, key) as replaying:
         for film in films:
             events = events_and_files(replaying, film, start=begins, mot=mot, render=render)
@@ -117,7 +121,7 @@ def _line(found: Replayed) -> str:
     )
 
 
-def _json_line(found: Replayed) -> str:
+def _json_line(found: Replayed, *, types: Mapping[str, str]) -> str:
     """An event for programs; docs/replay.md explains its keys."""
     event = found.event
     told: dict[str, Any] = {
@@ -131,7 +135,18 @@ def _json_line(found: Replayed) -> str:
         "score": round(event.score, 4),
         "rule_reason": event.rule_reason,
     }
-    keys = {"id", "severity", "zone", "tracks", "started", "ended", "rules", "announced"}
+    told["rules"] = [
+        {
+            "rule": part.rule,
+            "type": types[part.rule],
+            "time_s": found.fired[part.rule],
+            "zone": part.zone,
+            "severity": part.severity.value,
+            "rule_reason": part.rule_reason,
+        }
+        for part in event.rules
+    ]
+    keys = {"id", "severity", "zone", "tracks", "started", "ended", "announced"}
     return json.dumps({**told, **event.model_dump(mode="json", include=keys)}, ensure_ascii=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
@@ -25,6 +25,8 @@ class Replayed:
     started_s: float
     ended_s: float
     event: Event
+    fired: Mapping[str, float] = field(default_factory=dict)
+    """When each rule that took part fired."""
 
 
 @dataclass(slots=True)
@@ -56,11 +58,12 @@ class InOrder:
         self._waiting: dict[str, Replayed] = {}
 
     def take(self, found: Replayed) -> None:
-        """A version of an event; the first one under its rule says when that fired."""
+        """A version of an event; the first one that has a rule says when that fired."""
         before = self._waiting.get(found.event.id)
-        if before is not None and before.event.rule == found.event.rule:
-            found = replace(found, time_s=before.time_s)
-        self._waiting[found.event.id] = found
+        fired = {part.rule: found.time_s for part in found.event.rules}
+        fired |= {} if before is None else before.fired
+        time_s = fired.get(found.event.rule, found.time_s)
+        self._waiting[found.event.id] = replace(found, time_s=time_s, fired=fired)
 
     def over(self) -> Iterator[Replayed]:
         """Those that are, up to the first one that is not."""

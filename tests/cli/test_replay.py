@@ -48,7 +48,11 @@ def test_two_replays_of_a_film_are_the_same_to_the_byte_and_say_what_fired(
     (lingers,) = (json.loads(line) for line in runs[0].stdout.splitlines())
     assert lingers["film"] == str(visit)
     # The less severe rule found the same visit first.
-    assert [part["rule"] for part in lingers["rules"]] == ["there", "lingers"]
+    assert [(part["rule"], part["type"]) for part in lingers["rules"]] == [
+        ("there", "zone"),
+        ("lingers", "loiter"),
+    ]
+    assert lingers["rules"][0]["time_s"] < lingers["rules"][1]["time_s"] == lingers["time_s"]
     assert (lingers["camera"], lingers["rule"], lingers["type"]) == ("door", "lingers", "loiter")
     assert (lingers["severity"], lingers["zone"]) == ("alert", "lawn")
     # In the film the person comes for 6 s, stays for 24 s and goes for 6 s.

@@ -21,7 +21,7 @@ APART_S = 60.0
 """Two passages begin so far apart at least."""
 BEFORE_S, AFTER_S = 1.0, 4.0
 """There are looks from so long before a passage until so long after it."""
-LEARNS_DAYS = 3
+LEARNS_DAYS = 10
 PASSAGES = 30
 """A day."""
 
@@ -71,7 +71,6 @@ def novelty_cases() -> Iterator[Case]:
         "labels": ["person", "bicycle"],
         "warm_up_hours": 24 * LEARNS_DAYS - 4,
         "warm_up_passages": 2 * PASSAGES,
-        "per_day": 0.1,
     }
 
     def moment(hour: float) -> float:
