@@ -69,7 +69,7 @@ def novelty_cases() -> Iterator[Case]:
     rule = {
         "type": "novelty",
         "labels": ["person", "bicycle"],
-        "warm_up_hours": 24 * LEARNS_DAYS - 4,
+        "warm_up_hours": 24 * LEARNS_DAYS - 12,
         "warm_up_passages": 2 * PASSAGES,
     }
 
