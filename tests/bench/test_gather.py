@@ -89,7 +89,7 @@ def test_no_more_memory_is_taken_than_may_be(squares: Path, tmp_path: Path):
 
     class Counting(Reference):
         def submit(self, frame: Frame) -> Future[list[Detection]]:
-            held.append(sum(isinstance(one, gathering._Taken) for one in gc.get_objects()))
+            held.append(sum(type(one) is gathering._Taken for one in gc.get_objects()))
             return super().submit(frame)
 
     settings = config(str(squares), tmp_path)
