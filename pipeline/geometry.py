@@ -12,6 +12,8 @@ Point = tuple[float, float]
 
 EDGE = 0.1
 """Who is inside stays so until the foot is this many box heights beyond the edge."""
+PICTURE_EDGE = 0.02
+"""A box that ends within this share of the picture's edge may be cut off by it."""
 
 
 def iou(a: Box, b: Box) -> float:
@@ -130,3 +132,10 @@ def stands_inside(box: Box, polygon: Sequence[Point], size: Size, *, stays: bool
     if inside(foot, polygon):
         return True
     return stays and edge_distance(foot, polygon) <= EDGE * box.height
+
+
+def near_edge(box: Box, size: Size, reach: float = 0.0) -> bool:
+    """Whether a box ends at an edge of the picture, or within `reach` pixels of there."""
+    width, height = size
+    across = min(box.x1, width - box.x2) <= PICTURE_EDGE * width + reach
+    return across or min(box.y1, height - box.y2) <= PICTURE_EDGE * height + reach

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from pipeline.continuity import RESUME_WITHIN_S, patient
-from pipeline.geometry import iou
+from pipeline.geometry import iou, near_edge
 from pipeline.incidents.actions import Action, Close, Open, Reason, Update
 from pipeline.incidents.announcing import Announcing, Silence
 from pipeline.incidents.incident import MOST_TRACKS, STRONGER, UPDATE_EVERY_S, Incident
 from pipeline.protocols import JsonObject
 from pipeline.rule_config import RuleBase
-from pipeline.types import Box, Finding, Severity, Size, Track, View
+from pipeline.types import Box, Finding, Severity, Track, View
 
 __all__ = [
     "MOST_TRACKS",
@@ -41,10 +41,9 @@ JOIN_REACH = 1.5
 """It must be this many box heights from where they were last seen, or nearer..."""
 JOIN_SPEED = 0.8
 """...and may be so many more for each second since (a walk)."""
-EDGE = 0.02
-"""Whose box ended within this share of the picture's edge has left by it..."""
 SAME_PLACE = 0.5
-"""...unless the new box overlaps it by so much: somebody before a desk's camera, always cut off.
+"""Whose box ended at the picture's edge has left by it, unless the new box overlaps it by so much:
+somebody before a desk's camera, always cut off.
 So much of an overlap also makes one of what the detector takes for two things at once."""
 OUT_OF = 0.1
 """A person first seen just now, in a box that overlaps that of one who was seen before by so much,
@@ -207,7 +206,7 @@ class Incidents:
                 return incident
             # If both were there at once, or one long after the other, they are two visitors.
             same_visit = incident.restored or 0 < track.first_seen - incident.seen <= within_s
-            if not same_visit or (_at_edge(incident.box, view.size) and not same_place):
+            if not same_visit or (near_edge(incident.box, view.size) and not same_place):
                 continue
             height = max(incident.box.height, box.height)
             distance = math.dist(incident.box.foot, box.foot)
@@ -276,7 +275,7 @@ class Incidents:
     def _patience_s(self, incident: Incident, view: View) -> float:
         quiet_s = patient(self._quiet_s, view.period_s)
         there = incident.seen == self._now
-        if there or incident.group or _at_edge(incident.box, view.size):
+        if there or incident.group or near_edge(incident.box, view.size):
             return quiet_s
         return max(quiet_s, VANISHED_S)
 
@@ -289,10 +288,3 @@ class Incidents:
             for part in incident.parts.values():
                 self._announcing.ended(part.rule, incident.last)
         return [*actions, Close(incident.id, incident.last_at, reason)]
-
-
-def _at_edge(box: Box, size: Size) -> bool:
-    width, height = size
-    return (
-        min(box.x1, width - box.x2) <= EDGE * width or min(box.y1, height - box.y2) <= EDGE * height
-    )

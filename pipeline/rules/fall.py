@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field, replace
 
 from pipeline.config import FallRule
 from pipeline.continuity import RESUME_WITHIN_S, patient
-from pipeline.geometry import inside
 from pipeline.protocols import JsonObject
 from pipeline.rules.descent import (
     MEMORY_S,
@@ -26,6 +25,7 @@ from pipeline.rules.descent import (
     lies,
     standing_height,
 )
+from pipeline.rules.outline import Outline
 from pipeline.types import Box, Detection, Finding, Size, Track, View, Zone
 from pipeline.wording import article, clock, duration, place, sentence
 
@@ -93,6 +93,7 @@ class Falls:
         self._question = config.question
         self._labels = frozenset(config.labels)
         self._zone = zone
+        self._outline = Outline(zone)
         self._people: dict[int, _Person] = {}
         self._now = 0.0
         self._restored: JsonObject | None = None
@@ -155,7 +156,7 @@ class Falls:
         person.remember(Seen(self._now, box))
         _judge(person, self._now, view.size)
         if person.fall is None or not person.here:
-            person.here = self._inside(box, view.size)
+            person.here = self._outline.holds(box, view.size)
 
     def _joined(self, view: View, track: Track) -> _Person | None:
         """Whoever was lost near where this new track begins; from now on under its number, unless
@@ -195,15 +196,6 @@ class Falls:
             if self._now - person.last <= (kept_s if person.fall is None else fallen_s)
             or self._now < person.until
         }
-
-    def _inside(self, box: Box, size: Size) -> bool:
-        if self._zone is None:
-            return True
-        width, height = size
-        x, y = box.foot
-        # A box cut off by the picture's edge ends exactly on it, where no polygon reaches beyond.
-        foot = (min(max(x, 0.5), width - 0.5), min(max(y, 0.5), height - 0.5))
-        return inside(foot, [(px * width, py * height) for px, py in self._zone.polygon])
 
     def _finding(self, view: View, person: _Person, fall: _Fall) -> Finding:
         where = place(self._zone.name if self._zone else view.camera_name)

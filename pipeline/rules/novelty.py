@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pipeline.config import NoveltyRule
-from pipeline.geometry import stands_inside
 from pipeline.protocols import JsonObject
 from pipeline.rules.ordinary import Ordinary, Surprise
+from pipeline.rules.outline import Outline
 from pipeline.rules.passages import LEAST_LOOKS, Passage
 from pipeline.types import Finding, Track, View, Zone
 from pipeline.wording import article, clock, place, sentence
@@ -73,6 +73,7 @@ class Novelty:
         self._key = key
         self._config = config
         self._zone = zone
+        self._outline = Outline(zone)
         self._labels = frozenset(config.labels)
         self._ordinary = Ordinary(config.labels, config.forget_days)
         self._passed = passed
@@ -148,7 +149,7 @@ class Novelty:
             return None
         if under is not None and now - under.sampled < SAMPLE_S:
             return under
-        if not self._inside(track, view, under):
+        if not self._outline.holds(track.detection.box, view.size, stays=under is not None):
             return None
         if under is None:
             begun = Passage.begun(track, view.captured_at, now)
@@ -189,13 +190,6 @@ class Novelty:
         self._limit = None
         if self._passed is not None:
             self._passed(number, under.passage, under.peak.total)
-
-    def _inside(self, track: Track, view: View, under: _Under | None) -> bool:
-        if self._zone is None:
-            return True
-        width, height = view.size
-        polygon = [(x * width, y * height) for x, y in self._zone.polygon]
-        return stands_inside(track.detection.box, polygon, view.size, stays=under is not None)
 
     def _resume(self, state: JsonObject, now: float) -> None:
         self._restored = None

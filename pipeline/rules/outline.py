@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.geometry import Point, stands_inside
+from pipeline.geometry import PICTURE_EDGE, Point, stands_inside
 from pipeline.types import Box, Size, Zone
-
-EDGE = 0.02
-"""A box that ends within this share of the picture's edge may be cut off by it."""
 
 
 class Outline:
@@ -30,13 +27,6 @@ class Outline:
         return self._polygon
 
 
-def near_edge(box: Box, size: Size, reach: float = 0.0) -> bool:
-    """Whether a box ends at an edge of the picture, or within `reach` pixels of there."""
-    width, height = size
-    across = min(box.x1, width - box.x2) <= EDGE * width + reach
-    return across or min(box.y1, height - box.y2) <= EDGE * height + reach
-
-
 def height_cut(box: Box, size: Size) -> bool:
     """Whether the picture's upper or lower edge may cut off a box."""
-    return min(box.y1, size[1] - box.y2) <= EDGE * size[1]
+    return min(box.y1, size[1] - box.y2) <= PICTURE_EDGE * size[1]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from pipeline.config import SpeedRule
 from pipeline.continuity import RESUME_WITHIN_S, patient
+from pipeline.geometry import PICTURE_EDGE, near_edge
 from pipeline.protocols import JsonObject
-from pipeline.rules.outline import EDGE, height_cut, near_edge
+from pipeline.rules.outline import height_cut
 from pipeline.rules.stays import Stay, Stays
 from pipeline.types import Finding, Size, Track, View, Zone
 from pipeline.wording import article, clock, duration, place, sentence
@@ -138,7 +139,7 @@ class Speed:
         if runner is None:
             first = track.path[0] if track.path else None
             # Of its first look, which rules do not see, the foot is known.
-            below = first is not None and first.y >= (1 - EDGE) * size[1]
+            below = first is not None and first.y >= (1 - PICTURE_EDGE) * size[1]
             cut = track.first_seen if below else -math.inf
             runner = self._runners[track.id] = _Runner(cut, self._now)
         runner.seen = self._now

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from pipeline.config import ZoneRule
 from pipeline.continuity import RESUME_WITHIN_S
-from pipeline.geometry import Point, edge_distance
+from pipeline.geometry import Point, edge_distance, near_edge
 from pipeline.protocols import JsonObject, Rule
-from pipeline.rules.outline import Outline, near_edge
+from pipeline.rules.outline import Outline
 from pipeline.rules.stays import CERTAIN_LOOKS, CERTAIN_S, Stay, Stays
 from pipeline.types import Finding, Track, View, Zone
 from pipeline.wording import article, clock, has_own_preposition, into, place, sentence
