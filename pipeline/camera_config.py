@@ -3,49 +3,28 @@ kept of its video."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     SecretStr,
-    field_validator,
     model_validator,
 )
 
-from pipeline.geometry import crosses_itself
 from pipeline.redact import shown
 from pipeline.rule_config import DEFAULT_RULES, AbandonedRule, LineRule, Rule
 from pipeline.section import Key, Section
+from pipeline.shape_config import WrittenLine, WrittenMasks, WrittenZone
 from pipeline.types import Line, Severity, Zone
 
 PERSON = "person"
-Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 def readable(key: str) -> str:
     return key.replace("-", " ").replace("_", " ")
-
-
-def _with_an_area(value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-    (x0, y0), *others = value
-    if all(
-        abs((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)) < 1e-6
-        for (x1, y1), (x2, y2) in pairwise(others)
-    ):
-        raise ValueError("the points lie on one line and enclose nothing")
-    if crosses_itself(value):
-        raise ValueError("its edges cross each other; list the corners in order around it")
-    return value
-
-
-Polygon = Annotated[
-    tuple[tuple[Fraction, Fraction], ...], Field(min_length=3), AfterValidator(_with_an_area)
-]
 
 
 def _address(value: SecretStr) -> SecretStr:
@@ -86,58 +65,6 @@ class Detect(Section):
     idle_decoding: Literal["all", "keyframes"] = "all"
     """Which pictures are decoded while nothing moves and nobody is there: of keyframes alone, what
     comes and goes between two of them is missed."""
-
-
-class ZoneSection(Section):
-    """A region of the picture; a bare list of points is taken as its polygon."""
-
-    name: str | None = None
-    """What people read, such as "the front step"."""
-    polygon: Polygon
-    """At least three [x, y] points, in fractions 0..1 of the picture's width and height."""
-
-
-class LineSection(Section):
-    """A line across the picture; a bare list of points is taken as its points."""
-
-    name: str | None = None
-    """What people read, such as "the gate"."""
-    points: Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=2)]
-    """At least two [x, y] points, in fractions 0..1 of the picture's width and height."""
-    left: str | None = None
-    """What lies to the left of somebody who goes along it, such as "the street"..."""
-    right: str | None = None
-    """...and to the right."""
-
-    @field_validator("points")
-    @classmethod
-    def _leads_somewhere(
-        cls, value: tuple[tuple[float, float], ...]
-    ) -> tuple[tuple[float, float], ...]:
-        if any(begin == end for begin, end in pairwise(value)):
-            raise ValueError("two points that follow on each other are the same; remove one")
-        return value
-
-
-def _line(value: Any) -> Any:
-    return {"points": value} if isinstance(value, list | tuple) else value
-
-
-def _zone(value: Any) -> Any:
-    return {"polygon": value} if isinstance(value, list | tuple) else value
-
-
-def _polygons(value: Any) -> Any:
-    """Masks as they were written, unless the brackets around several polygons are forgotten."""
-    points = value if isinstance(value, list | tuple) else ()
-    if points and all(
-        isinstance(point, list | tuple) and point and isinstance(point[0], int | float)
-        for point in points
-    ):
-        raise ValueError(
-            "this is one polygon, and a list of polygons is wanted: write [[[x, y], [x, y], ...]]"
-        )
-    return value
 
 
 class Record(Section):
@@ -224,15 +151,15 @@ class Camera(Section):
     """Whether it is watched."""
     detect: Detect = Detect()
     """What is looked for, and how often."""
-    zones: dict[Key, Annotated[ZoneSection, BeforeValidator(_zone)]] = Field(default={})
+    zones: dict[Key, WrittenZone] = Field(default={})
     """Regions of the picture, by name."""
-    lines: dict[Key, Annotated[LineSection, BeforeValidator(_line)]] = Field(default={})
+    lines: dict[Key, WrittenLine] = Field(default={})
     """Lines across the picture, by name, for rules of type `line`."""
     max_events_per_hour: Annotated[int, Field(ge=1, le=100_000)] = 60
     """Of more events than this within an hour nobody is told; they are kept and counted."""
     rules: Annotated[dict[Key, Rule], Field(min_length=1)] = DEFAULT_RULES
     """What makes an event, by name; a person anywhere if none is given."""
-    masks: Annotated[tuple[Polygon, ...], BeforeValidator(_polygons)] = ()
+    masks: WrittenMasks = ()
     """Regions that nobody may see, each a list of [x, y] points like a zone's: black for the
     detector and the model, on the page and in annotated clips; see docs/privacy.md."""
     record: Record = Record()

@@ -23,7 +23,6 @@ from pipeline.camera_config import (
     Detect,
     Health,
     Record,
-    ZoneSection,
     readable,
 )
 from pipeline.redact import redact, shown
@@ -68,7 +67,6 @@ __all__ = [
     "Storage",
     "Web",
     "ZoneRule",
-    "ZoneSection",
 ]
 
 
