@@ -16,6 +16,7 @@ import yaml
 
 from pipeline.detectors.embeddings import add_features
 from pipeline.detectors.exported import Exported
+from pipeline.detectors.graph import add_surest, convolve_before_enlarging, feed_with_bytes
 from pipeline.detectors.pool import last_line
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.telemetry import switch_off
@@ -90,8 +91,10 @@ class Compiler:
             exported = examine(model, weights)
             outputs = count(1)
             self.features = next(outputs) if add_features(model, exported.size) else None
-            self.surest = next(outputs) if _add_surest(model, len(exported.labels)) else None
-            self._model = _fed_with_bytes(model)
+            self.surest = next(outputs) if add_surest(model, len(exported.labels)) else None
+            convolve_before_enlarging(model)
+            feed_with_bytes(model)
+            self._model = model
             blank = exported.blank()
             compiled = self.compiled((blank.shape[1], blank.shape[0]))
             # Before several threads do: OpenVINO (2026.4) makes tables of types when they are first
@@ -126,34 +129,6 @@ def _device(core: Any, device: str) -> str:
             f"has {', '.join(there).lower()}; write one of these or `auto`."
         )
     return wanted
-
-
-def _add_surest(model: Any, classes: int) -> bool:
-    """Give a model that scores anchors, as `Output.RAW`, an output with the best score of each: to
-    numpy that is 0.3 ms a picture, to the graph next to nothing."""
-    from openvino import opset13
-
-    shape = model.output(0).partial_shape
-    if len(shape) != 3 or shape[1].is_dynamic or shape[1].get_length() != 4 + classes:
-        return False
-    begin, end, step, axis = (opset13.constant([number]) for number in (4, 4 + classes, 1, 1))
-    scores = opset13.slice(model.output(0).get_node().input_value(0), begin, end, step, axis)
-    model.add_outputs([opset13.reduce_max(scores, axis).output(0)])
-    return True
-
-
-def _fed_with_bytes(model: Any) -> Any:
-    """The model with an input (1, height, width, 3) uint8 instead of floats 0..1, planes apart."""
-    import openvino as ov
-    from openvino.preprocess import PrePostProcessor
-
-    steps = PrePostProcessor(model)
-    picture = steps.input()
-    picture.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-    picture.preprocess().convert_element_type(ov.Type.f32)
-    picture.preprocess().scale([255.0] * 3)
-    picture.model().set_layout(ov.Layout("NCHW"))
-    return steps.build()
 
 
 def examine(model: Any, weights: Path) -> Exported:
