@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 _ON = re.compile(
     r"\b(balcony|bridge|deck|drive|driveway|field|floor|grass|lawn|path|pavement|pier|pitch|"
@@ -37,6 +38,7 @@ _WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 _SILENT_H = ("heir", "honest", "honour", "hour")
 
 
+@lru_cache(maxsize=256)
 def article(noun: str) -> str:
     """The noun with `a` or `an`, chosen by its first sound; *a pair of skis*, and *broccoli*."""
     word = noun.lower()
@@ -48,6 +50,7 @@ def article(noun: str) -> str:
     return f"an {noun}" if vowel or word.startswith(_SILENT_H) else f"a {noun}"
 
 
+@lru_cache(maxsize=256)
 def place(name: str) -> str:
     """Where something is: `on the lawn`, `in the yard`, `at the back door`.
 

@@ -24,11 +24,12 @@ _TICKS_S = 0.01
 
 
 class WatchedPicture:
-    """A picture that counts what its conversions cost the thread that wants them."""
+    """A picture that appends to `spent_s` the processor seconds that each of its conversions costs
+    the thread that wants it."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: Picture, spent_s: list[float]) -> None:
         self._picture = picture
-        self.cpu_s = 0.0
+        self._spent_s = spent_s
 
     def fingerprint(self) -> int:
         """As `types.Picture`."""
@@ -38,7 +39,7 @@ class WatchedPicture:
         """As `types.Picture`."""
         began = time.thread_time()
         image = self._picture.bgr(size)
-        self.cpu_s += time.thread_time() - began
+        self._spent_s.append(time.thread_time() - began)
         return image
 
     def luma(self, size: Size) -> Luma:
@@ -58,7 +59,8 @@ class Piped:
         options = SourceOptions.of(camera)
         self._source = open_source(key, camera.address(), options=options)
         self._decode_cpu_s = 0.0
-        self._pictures: list[WatchedPicture] = []
+        # Seconds, not pictures: a decoder uses the memory of pictures again that nobody holds.
+        self._conversions_s: list[float] = []
         self._frames = self._decoded()
         self.work(job["warm_up"])
         self.facts = {"detector": self._shared.description, "under_way": self._analysis.depth}
@@ -67,7 +69,7 @@ class Piped:
         """Look at the next `asked` frames; `parts` are how many of them were detected on, and the
         processors' seconds of decoding, conversion, tracking and rules."""
         self._decode_cpu_s = 0.0
-        self._pictures.clear()
+        self._conversions_s.clear()
         decoders, began = _decoders_cpu_s(), time.thread_time()
         wall: dict[str, float] = {"track": 0.0, "rules": 0.0}
         frames = detected = 0
@@ -84,7 +86,7 @@ class Piped:
         return frames, {
             "detected": detected,
             "decode": decode_s,
-            "convert": sum(picture.cpu_s for picture in self._pictures),
+            "convert": sum(self._conversions_s),
             **{stage: seconds * min(share, 1.0) for stage, seconds in wall.items()},
         }
 
@@ -96,9 +98,7 @@ class Piped:
             self._decode_cpu_s += time.thread_time() - began
             if frame is None:
                 return
-            picture = WatchedPicture(frame.picture)
-            self._pictures.append(picture)
-            yield replace(frame, picture=picture)
+            yield replace(frame, picture=WatchedPicture(frame.picture, self._conversions_s))
 
 
 def _decoders_cpu_s() -> float:

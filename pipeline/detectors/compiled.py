@@ -7,16 +7,19 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
+from pipeline.detectors.decode import Output
 from pipeline.detectors.embeddings import add_features
 from pipeline.detectors.exported import Exported
-from pipeline.detectors.graph import add_surest, convolve_before_enlarging, feed_with_bytes
+from pipeline.detectors.graph import convolve_before_enlarging, feed_with_bytes
+from pipeline.detectors.head import Level, add_head, agrees
 from pipeline.detectors.pool import last_line
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.telemetry import switch_off
@@ -25,6 +28,7 @@ from pipeline.types import Image, Size
 # Not bound to cores, as OpenVINO would have it: others are at work there, too, and streams of two
 # compiled models could be bound to one core while another is idle. Alone it is as fast.
 ON_PROCESSOR = {"ENABLE_CPU_PINNING": False}
+EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 class Compiled:
@@ -61,10 +65,11 @@ class Compiled:
 class Compiler:
     """One model, ready to be compiled for any shape of its input.
 
-    Its input is (1, height, width, 3) uint8, red green blue. Its first output is that of the model.
-    `features` and `surest` are the numbers of two more, where it has them: the feature map of
-    `embeddings`, and the best score of each anchor, (1, anchors). `streams` is how many pictures
-    are worked on at once, and `exported` says how the model is fed and read.
+    Its input is (1, height, width, 3) uint8, red green blue. `features` is the number of the output
+    with the feature map of `embeddings`, `head` that of the first of `head.add_head`; None where
+    the model has no such outputs. With a head, its own output is left out; else it is the first.
+    `streams` is how many pictures are worked on at once, and `exported` says how the model is fed
+    and read.
 
     Raises:
         WeightsError: the file is no model that OpenVINO can run, or one of an unknown form.
@@ -83,31 +88,61 @@ class Compiler:
         self._device = _device(self._core, device)
         self._settings = {
             "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
+            **({"INFERENCE_PRECISION_HINT": "bf16"} if bfloat16 else EXACT),
             **(ON_PROCESSOR if self._device == "CPU" else {}),
         }
         try:
             model = self._core.read_model(weights)
             exported = examine(model, weights)
-            outputs = count(1)
-            self.features = next(outputs) if add_features(model, exported.size) else None
-            self.surest = next(outputs) if add_surest(model, len(exported.labels)) else None
+            self.features = 1 if add_features(model, exported.size) else None
+            self.head: int | None = len(model.outputs)
+            if not add_head(model, len(exported.labels)):
+                self.head = None
             convolve_before_enlarging(model)
             feed_with_bytes(model)
             self._model = model
-            blank = exported.blank()
-            compiled = self.compiled((blank.shape[1], blank.shape[0]))
-            # Before several threads do: OpenVINO (2026.4) makes tables of types when they are first
-            # asked for; two threads that ask at once wait for each other, one of them with the
-            # interpreter's lock, and the process hangs.
-            with compiled.answer(blank) as (request, _):
-                shape = request.get_output_tensor(0).data.shape
-            self.exported = exported.tried(shape)
+            self.exported, self.streams = self._tried(exported)
         except (RuntimeError, ValueError) as error:
             raise unusable(weights, error) from error
-        self.streams = compiled.streams
 
-    def compiled(self, size: Size) -> Compiled:
+    def _tried(self, exported: Exported) -> tuple[Exported, int]:
+        """Look at a picture of noise, to see of which form the model's output is, and whether its
+        head may be read instead; and how many streams there are."""
+        blank = exported.blank()
+        noise = np.random.default_rng(0).integers(0, 256, blank.shape, np.uint8)
+        size = (blank.shape[1], blank.shape[0])
+        # Exact, whatever comes later: two ways to the same boxes are compared.
+        compiled = self.compiled(size, {**self._settings, **EXACT})
+        # Before several threads do: OpenVINO (2026.4) makes tables of types when they are first
+        # asked for; two threads that ask at once wait for each other, one of them with the
+        # interpreter's lock, and the process hangs.
+        with compiled.answer(noise) as (request, _):
+            output = request.get_output_tensor(0).data
+            exported = exported.tried(output.shape)
+            if self.head is not None:
+                agree = exported.form is Output.RAW and agrees(*self.ends(request), output[0], size)
+                self._keep_one_of_both(head=agree)
+        return exported, compiled.streams
+
+    def _keep_one_of_both(self, *, head: bool) -> None:
+        """Leave out the model's own output, or its head's."""
+        assert self.head is not None
+        results = self._model.get_results()
+        for result in results[:1] if head else results[self.head :]:
+            self._model.remove_result(result)
+        if head:
+            self.features = None if self.features is None else self.features - 1
+        self.head = self.head - 1 if head else None
+
+    def ends(self, request: Any) -> tuple[NDArray[np.float32], list[Level]]:
+        """What the head gave for a picture, to be read before the request is used again: the best
+        score of each anchor, and the levels."""
+        assert self.head is not None
+        count = len(request.output_tensors)
+        surest, *maps = (request.get_output_tensor(i).data[0] for i in range(self.head, count))
+        return surest, [Level(*both) for both in zip(maps[::2], maps[1::2], strict=True)]
+
+    def compiled(self, size: Size, settings: Mapping[str, Any] | None = None) -> Compiled:
         """The model for inputs of one (width, height) alone.
 
         Raises:
@@ -116,7 +151,8 @@ class Compiler:
         width, height = size
         model = self._model.clone()
         model.reshape([1, height, width, 3])
-        return Compiled(self._core.compile_model(model, self._device, self._settings))
+        compiled = self._core.compile_model(model, self._device, settings or self._settings)
+        return Compiled(compiled)
 
 
 def _device(core: Any, device: str) -> str:

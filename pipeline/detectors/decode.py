@@ -58,16 +58,14 @@ def boxes(
     wanted: frozenset[int],
     *,
     every_label: bool = False,
-    surest: NDArray[np.float32] | None = None,
 ) -> Candidates:
     """The objects of wanted classes that are surer than `confidence`, the surest first.
 
     `output` is what the model gave for one picture, in the given form; `canvas` its input's
-    (width, height). `every_label` and `surest` are as for `decode`; other forms have no use for
-    them.
+    (width, height). `every_label` is as for `decode`; other forms have no use for it.
     """
     if form is Output.RAW:
-        return suppress(decode(output, confidence, wanted, every_label=every_label, surest=surest))
+        return suppress(decode(output, confidence, wanted, every_label=every_label))
     if form is Output.FINISHED:
         found = Candidates(output[:, :4], output[:, 4], output[:, 5].astype(np.intp))
     else:
@@ -111,21 +109,18 @@ def decode(
     wanted: frozenset[int],
     *,
     every_label: bool = False,
-    surest: NDArray[np.float32] | None = None,
 ) -> Candidates:
     """The boxes whose best class is wanted and surer than `confidence`, overlaps among them.
 
     `output` is (4 + classes, anchors): centre x, centre y, width, height in input pixels, then
     one score 0..1 for each class. With `every_label` there is a box for each class that is wanted
-    and surer than `confidence`, not for the best one alone. `surest` is the best score of each
-    anchor, (anchors,), where the model has worked it out already.
+    and surer than `confidence`, not for the best one alone.
     """
     scores = output[4:]
     if every_label:
         classes, kept = np.nonzero(scores > confidence)
     else:
-        best = scores.max(axis=0) if surest is None else surest
-        kept = np.flatnonzero(best > confidence)
+        kept = np.flatnonzero(scores.max(axis=0) > confidence)
         classes = scores[:, kept].argmax(axis=0)
     # A table, for `np.isin` takes 25 times as long: 0.15 ms.
     interesting = np.zeros(len(scores), np.bool_)

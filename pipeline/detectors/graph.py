@@ -36,20 +36,6 @@ def feed_with_bytes(model: Any) -> None:
     model.validate_nodes_and_infer_types()
 
 
-def add_surest(model: Any, classes: int) -> bool:
-    """Give a model that scores anchors, as `Output.RAW`, an output with the best score of each: to
-    numpy that is 0.3 ms a picture, to the graph next to nothing. Whether it is such a model."""
-    from openvino import opset13
-
-    shape = model.output(0).partial_shape
-    if len(shape) != 3 or shape[1].is_dynamic or shape[1].get_length() != 4 + classes:
-        return False
-    begin, end, step, axis = (opset13.constant([number]) for number in (4, 4 + classes, 1, 1))
-    scores = opset13.slice(model.output(0).get_node().input_value(0), begin, end, step, axis)
-    model.add_outputs([opset13.reduce_max(scores, axis).output(0)])
-    return True
-
-
 def convolve_before_enlarging(model: Any) -> int:
     """Convolve maps before they are enlarged, not after, where that gives the same; how often.
 

@@ -7,11 +7,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from pipeline.detectors.compiled import Compiled, Compiler
-from pipeline.detectors.decode import boxes, detections
+from pipeline.detectors.decode import Candidates, boxes, detections, suppress
 from pipeline.detectors.embeddings import pool
+from pipeline.detectors.head import candidates
 from pipeline.detectors.letterbox import Letterbox
 from pipeline.detectors.pool import Answer, Asked
 from pipeline.types import Frame, Image, Size
@@ -87,23 +88,24 @@ class OpenVinoModel:
         # then agree with ultralytics' at input size 640, and 63% at 320.
         picture = self._canvases.filled(box, frame.image())
         compiled = self._latest(box.canvas) or self._compile(box.canvas)
-        features, surest = self._compiler.features, self._compiler.surest
-        embeddings = None
+        features, embeddings = self._compiler.features, None
         with compiled.answer(picture) as (request, busy_s):
-            output = request.get_output_tensor(0).data[0]
-            found = boxes(
-                output,
-                self._exported.form,
-                box.canvas,
-                asked.confidence,
-                asked.wanted,
-                every_label=asked.every_label,
-                surest=None if surest is None else request.get_output_tensor(surest).data[0],
-            )
+            found = self._found(request, box.canvas, asked)
             if features is not None and len(found.boxes):
                 map_ = request.get_output_tensor(features).data[0]
                 embeddings = pool(map_, found.boxes, box.canvas)
         return Answer(detections(found, box, self.labels, embeddings), busy_s)
+
+    def _found(self, request: Any, canvas: Size, asked: Asked) -> Candidates:
+        """The objects in a picture of the size `canvas` that a request has looked at."""
+        confidence, wanted, every = asked.confidence, asked.wanted, asked.every_label
+        if self._compiler.head is None:
+            output = request.get_output_tensor(0).data[0]
+            form = self._exported.form
+            return boxes(output, form, canvas, confidence, wanted, every_label=every)
+        surest, levels = self._compiler.ends(request)
+        made = candidates(surest, levels, canvas, confidence, wanted, every_label=every)
+        return suppress(made)
 
     def close(self) -> None:
         """Release the model; nobody is looking any more."""

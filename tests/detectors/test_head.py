@@ -1,0 +1,156 @@
+"""A YOLO's head is read for the few anchors that matter, and gives what the model itself gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import handmade
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tiny_detector import save_detector
+
+from pipeline.detectors.compiled import Compiler
+from pipeline.detectors.decode import Candidates, decode
+from pipeline.detectors.graph import feed_with_bytes
+from pipeline.detectors.head import Level, add_head, agrees, candidates
+from pipeline.detectors.openvino import OpenVinoModel
+from pipeline.detectors.pool import Asked
+from pipeline.telemetry import switch_off
+from pipeline.types import Image, Size
+from pipeline.weights import packaged_weights
+
+switch_off()
+import openvino as ov  # noqa: E402
+from openvino import opset13  # noqa: E402
+
+CANVAS: Size = (320, 224)
+PERSON, BICYCLE, DOG = 0, 1, 16
+EVERY = frozenset(range(80))
+
+
+@dataclass(frozen=True)
+class Both:
+    """A model's own output for a picture, and what its head gave."""
+
+    output: NDArray[np.float32]
+    surest: NDArray[np.float32]
+    levels: list[Level]
+
+    def of_head(self, confidence: float, wanted: frozenset[int], **options: Any) -> Candidates:
+        return candidates(self.surest, self.levels, CANVAS, confidence, wanted, **options)
+
+
+@pytest.fixture(scope="module")
+def both(photograph: Image) -> Both:
+    model = ov.Core().read_model(packaged_weights())
+    assert add_head(model, 80)
+    feed_with_bytes(model)
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = ov.Core().compile_model(model, "CPU", exact)
+    picture = cv2.cvtColor(cv2.resize(photograph, CANVAS), cv2.COLOR_BGR2RGB)
+    output, surest, *maps = (np.array(value[0]) for value in compiled([picture[None]]).values())
+    levels = [Level(*pair) for pair in zip(maps[::2], maps[1::2], strict=True)]
+    return Both(output, surest, levels)
+
+
+def by_place(found: Candidates) -> NDArray[np.float32]:
+    """Boxes, confidences and classes in one table, in an order that both ways share."""
+    table = np.column_stack((found.boxes, found.confidences, found.classes)).astype(np.float32)
+    return table[np.lexsort((table[:, 5], table[:, 0].round(1), table[:, 1].round(1)))]
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.05, 0.25, 0.4])
+@pytest.mark.parametrize("wanted", [EVERY, frozenset([PERSON]), frozenset([BICYCLE, DOG])])
+def test_the_head_makes_the_same_boxes_as_the_model(
+    both: Both, confidence: float, wanted: frozenset[int]
+) -> None:
+    own, made = decode(both.output, confidence, wanted), both.of_head(confidence, wanted)
+    assert len(own.boxes) > 0
+    np.testing.assert_array_equal(made.classes, own.classes)
+    np.testing.assert_allclose(made.confidences, own.confidences, atol=1e-6)
+    np.testing.assert_allclose(made.boxes, own.boxes, atol=0.01)
+
+
+def test_each_label_that_is_sure_enough_may_have_a_box_of_its_own(both: Both) -> None:
+    own = decode(both.output, 0.002, EVERY, every_label=True)
+    made = both.of_head(0.002, EVERY, every_label=True)
+    assert len(own.boxes) > len(decode(both.output, 0.002, EVERY).boxes)
+    np.testing.assert_allclose(by_place(made), by_place(own), atol=0.01)
+
+
+def test_where_nothing_is_sure_enough_there_is_no_box(both: Both) -> None:
+    assert both.of_head(0.999, EVERY).boxes.shape == (0, 4)
+    assert both.of_head(0.25, frozenset([79])).boxes.shape == (0, 4)
+
+
+def test_a_head_whose_boxes_are_others_is_told_apart(both: Both) -> None:
+    assert agrees(both.surest, both.levels, both.output, CANVAS)
+    moved, paler = both.output.copy(), both.output.copy()
+    moved[0, 17] += 0.5
+    paler[4:, 300] *= 0.5
+    assert not agrees(both.surest, both.levels, moved, CANVAS)
+    assert not agrees(both.surest, both.levels, paler, CANVAS)
+    assert not agrees(both.surest, both.levels, both.output[:, 1:], CANVAS)
+
+
+def test_a_model_that_goes_on_from_its_boxes_in_another_way_is_read_at_its_end(
+    photograph: Image, tmp_path: Path
+) -> None:
+    frame = handmade.frame(image=photograph)
+    asked = Asked(size=320, confidence=0.4, wanted=frozenset([PERSON, DOG]))
+    plain = OpenVinoModel(packaged_weights()).look(frame, asked).detections
+
+    model = ov.Core().read_model(packaged_weights())
+    together = model.output(0).get_node().input_value(0).get_node()
+    smaller = opset13.multiply(together.input_value(0), opset13.constant(np.float32(0.5)))
+    together.input(0).replace_source_output(smaller.output(0))
+    path = tmp_path / "smaller.xml"
+    ov.save_model(model, path, compress_to_fp16=False)
+    other = OpenVinoModel(path)
+
+    found = other.look(frame, asked).detections
+    assert Compiler(path, None, "auto").head is None
+    assert Compiler(packaged_weights(), None, "auto").head is not None
+    assert [one.label for one in found] == [one.label for one in plain]
+    for one, half in zip(plain, found, strict=True):
+        assert half.box.width == pytest.approx(one.box.width / 2, rel=0.05)
+    assert found[0].embedding is not None
+
+
+def test_a_model_without_distributions_is_read_at_its_end(tmp_path: Path) -> None:
+    assert Compiler(save_detector(tmp_path), None, "auto").head is None
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "yolov8n.yaml",
+        *(
+            pytest.param(plan, marks=pytest.mark.slow)
+            for plan in (
+                "yolov5n.yaml",
+                "yolov8n-p2.yaml",
+                "yolov9t.yaml",
+                "yolo12n.yaml",
+            )
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # ultralytics and torch warn of their own exporter
+def test_the_heads_of_all_yolos_with_distributions_are_known(
+    plan: str, ultralytics: Any, export: Callable[..., Path], tmp_path: Path
+) -> None:
+    import torch
+
+    torch.manual_seed(3)
+    ultralytics.YOLO(plan).save(tmp_path / "chance.pt")
+
+    compiler = Compiler(export(tmp_path / "chance.pt", "chance", dynamic=True), None, "auto")
+
+    assert compiler.head is not None
+    assert compiler.features is not None
