@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from pipeline.clock import local_time
 from pipeline.config import Config
 from pipeline.errors import DetectorError
 from pipeline.incidents import Action, Incidents, Reason
@@ -194,7 +195,7 @@ class Analysis:
             camera=self._key,
             camera_name=self._name,
             size=frame.size,
-            captured_at=frame.captured_at.astimezone(self._tz),
+            captured_at=local_time(frame.captured_at, self._tz),
             monotonic=frame.monotonic,
             period_s=self.period_s,
             tracks=seen,
