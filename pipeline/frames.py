@@ -223,7 +223,7 @@ class Track:
     dwell: Mapping[str, float] = field(default_factory=dict)
     """By zone, for how many seconds it has been inside."""
     settled: bool = False
-    """It has stood there for so long that it is part of the place: no rule speaks of it."""
+    """It has stood there for so long that it is part of the place: rules do not speak of it."""
 
     @property
     def speed(self) -> float:

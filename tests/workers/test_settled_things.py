@@ -14,15 +14,23 @@ from handmade import frame, standing, times
 from pipeline.configfile import validate
 from pipeline.incidents import Action, Close, Open, Update
 from pipeline.stubs import StubDetector
-from pipeline.types import Detection, Frame
+from pipeline.types import Box, Detection, Frame
 from pipeline.workers.analysis import Analysis
 
 CAR = Detection("car", 0.8, standing(500, 800))
-GREY = np.full((100, 100, 3), 114, np.uint8)
+GREY = np.full((1000, 1000, 3), 114, np.uint8)
+
+
+BAY = {"bay": [[0.4, 0.6], [0.6, 0.6], [0.6, 0.9], [0.4, 0.9]]}
 
 
 def analysis(rule: dict[str, Any], found: Callable[[float], Iterable[Detection]]) -> Analysis:
-    keys = {"source": "a.mp4", "detect": {"motion_gate": False}, "rules": {"rule": rule}}
+    keys = {
+        "source": "a.mp4",
+        "detect": {"motion_gate": False},
+        "zones": BAY,
+        "rules": {"rule": rule},
+    }
     settings = validate({"cameras": {"door": keys}}, where="test", folder=Path())
 
     def answer(seen: Frame) -> Iterable[Detection]:
@@ -86,3 +94,27 @@ def test_a_case_whose_owner_leaves_it_when_it_is_part_of_the_place_is_one_event(
     assert found == pytest.approx(260, abs=3)
     assert not [action for _, action in others if isinstance(action, Open)]
     assert opened.finding.rule_reason.startswith("A suitcase has been alone")
+
+
+def test_a_parked_car_that_drives_out_of_its_bay_has_left_it() -> None:
+    def driving_off(at: float) -> list[Detection]:
+        x = 500 + max(0.0, at - 100) * 150
+        return [Detection("car", 0.8, standing(x, 800))] if x < 950 else []
+
+    rule = {"type": "zone", "zone": "bay", "on": "leave", "labels": ["car"]}
+    (found, opened), *_ = told(analysis(rule, driving_off), times(0, 120))
+    assert isinstance(opened, Open)
+    assert 101 < found < 103
+
+
+def test_somebody_who_has_sat_there_for_long_and_falls_is_found() -> None:
+    chair, floor = Box(440, 600, 540, 790), Box(410, 730, 650, 795)
+
+    def sits_and_falls(at: float) -> list[Detection]:
+        share = min(max((at - 700) / 0.6, 0.0), 1.0)
+        box = Box(*(a + share * (b - a) for a, b in zip(chair, floor, strict=True)))
+        return [Detection("person", 0.8, box)]
+
+    (found, opened), *_ = told(analysis({"type": "fall"}, sits_and_falls), times(0, 710))
+    assert isinstance(opened, Open)
+    assert 700.6 < found < 702.6
