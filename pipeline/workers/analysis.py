@@ -113,7 +113,7 @@ class Analysis:
         self._incidents = Incidents(
             camera.rules, max_events_per_hour=camera.max_events_per_hour, new_id=new_id
         )
-        self._begun = self._broken_off = False
+        self._begun = self._broken_off = self._interrupted = False
         self._size: Size | None = None
         self._begun_size: Size | None = None
         self._looked_at: float | None = None
@@ -203,7 +203,9 @@ class Analysis:
             zones=self._zones,
             turns=frame.turns,
             motion=begun.motion,
+            broken_off=self._interrupted,
         )
+        self._interrupted = False
         with _timed(spent, "rules"):
             findings: list[Finding] = []
             for name, rule in self._rules.items():
@@ -233,7 +235,7 @@ class Analysis:
 
     def interrupt(self, reason: Reason) -> list[Action]:
         """Give up what is tracked and close what is open."""
-        self._broken_off = False
+        self._broken_off, self._interrupted = False, True
         self._tracking.reset()
         self._kept.clear()
         return self._incidents.close_all(reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,40 @@ def test_somebody_who_has_sat_there_for_long_and_falls_is_found() -> None:
     (found, opened), *_ = told(analysis({"type": "fall"}, sits_and_falls), times(0, 710))
     assert isinstance(opened, Open)
     assert 700.6 < found < 702.6
+
+
+def bag_left(at: float, scale: float = 1.0) -> list[Detection]:
+    """Somebody brings a case at 8 s and goes at 15 s; another walks past it from 57 s on."""
+    people = [560] if 3 < at < 15 else [100 + 180 * (at - 57)] if 57 < at < 61.5 else []
+    found = [Detection("person", 0.8, standing(x * scale, 800 * scale, 200 * scale)) for x in people]
+    case = Detection("suitcase", 0.8, standing(500 * scale, 800 * scale, 90 * scale))
+    return [*found, *([case] if at > 8 else [])]
+
+
+@pytest.mark.parametrize("broken_at", [30.0, 60.0])
+def test_a_case_that_was_left_is_one_event_though_the_stream_breaks_off(broken_at: float) -> None:
+    watching = analysis({"type": "abandoned", "labels": ["suitcase"], "seconds": 20}, bag_left)
+    opened = [
+        at
+        for at in times(0, 120)
+        for action in watching.look(
+            replace(frame(at, GREY), discontinuity=at == pytest.approx(broken_at))
+        ).actions
+        if isinstance(action, Open)
+    ]
+    assert opened == [pytest.approx(35, abs=0.5)]
+
+
+def test_in_a_picture_of_another_size_nothing_is_left_that_stood_there_before() -> None:
+    def smaller_from_60(at: float) -> list[Detection]:
+        return bag_left(at, 1.0 if at < 60 else 0.5)
+
+    rule = {"type": "abandoned", "labels": ["suitcase"], "seconds": 20}
+    watching = analysis(rule, smaller_from_60)
+    opened = [
+        at
+        for at in times(0, 120)
+        for action in watching.look(frame(at, GREY if at < 60 else GREY[::2, ::2])).actions
+        if isinstance(action, Open)
+    ]
+    assert opened == [pytest.approx(35, abs=0.5)]
