@@ -6,9 +6,9 @@ who was near when it was put down, who joined them there, and who has been near 
 takes to walk past. Who walks past does not stop the clock, or nothing would ever be alone in a busy
 hall; but while somebody is near who may be the owner, the rule waits for so long.
 
-It goes on with settled tracks, of the things that it saw being brought: the owner may stand beside a
-bag until it is part of the place, and leave it then. A thing is told of once, until somebody minds
-it or moves it.
+It goes on with settled tracks, of the things that it saw being brought: the owner may stand beside
+a bag until it is part of the place, and leave it then. A thing is told of once, until somebody
+minds it or moves it.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ class OwnMemory(Own):
         self._saved["recall"] = memory
 
 
-def _wrong(finding: Finding, view: View) -> str | None:
+def _wrong(finding: Any, view: View) -> str | None:
     """What others cannot use, if there is something."""
     if not isinstance(finding.tracks, tuple | list) or not all(
         isinstance(track, Track) for track in finding.tracks

@@ -124,7 +124,9 @@ def test_somebody_who_has_sat_there_for_long_and_falls_is_found() -> None:
 def bag_left(at: float, scale: float = 1.0) -> list[Detection]:
     """Somebody brings a case at 8 s and goes at 15 s; another walks past it from 57 s on."""
     people = [560] if 3 < at < 15 else [100 + 180 * (at - 57)] if 57 < at < 61.5 else []
-    found = [Detection("person", 0.8, standing(x * scale, 800 * scale, 200 * scale)) for x in people]
+    found = [
+        Detection("person", 0.8, standing(x * scale, 800 * scale, 200 * scale)) for x in people
+    ]
     case = Detection("suitcase", 0.8, standing(500 * scale, 800 * scale, 90 * scale))
     return [*found, *([case] if at > 8 else [])]
 
