@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -26,6 +26,16 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def local_time(moment: datetime, zone: tzinfo | None) -> datetime:
+    """A moment in a time zone, None for this machine's own, with the offset that holds then.
+
+    With a zone that changes its offset Python adds seconds to what the clocks on the wall show: in
+    the night in which they are changed that is an hour wrong.
+    """
+    local = moment.astimezone(zone)
+    return local.replace(tzinfo=timezone(local.utcoffset() or timedelta()), fold=0)
 
 
 @cache

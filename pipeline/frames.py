@@ -223,7 +223,7 @@ class Track:
     dwell: Mapping[str, float] = field(default_factory=dict)
     """By zone, for how many seconds it has been inside."""
     settled: bool = False
-    """It has stood there for so long that it is part of the place: no rule speaks of it."""
+    """It has stood there for so long that it is part of the place: rules do not speak of it."""
 
     @property
     def speed(self) -> float:
@@ -266,7 +266,8 @@ class View:
 
     `period_s` is how many seconds lie between two looks lately: rules that wait for something to
     end wait longer where looks are rare (`continuity.patient`). `turns` is the frame's. `motion`
-    is None where nobody looks for it.
+    is None where nobody looks for it. `broken_off` is true in the first view after the stream broke
+    off, or its picture changed its size: all that was open is over, and tracks have new numbers.
     """
 
     camera: str
@@ -280,6 +281,7 @@ class View:
     zones: Mapping[str, Zone] = field(default_factory=dict)
     turns: int = 0
     motion: Motion | None = None
+    broken_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from pipeline.clock import STEP_S, HostClock, WallClock
+from pipeline.clock import STEP_S, HostClock, WallClock, local_time
 
 START = datetime(2026, 10, 25, 0, 59, 30, tzinfo=UTC)
 
@@ -61,3 +62,13 @@ def test_a_moment_is_told_by_another_setting_of_the_same_boot_alone() -> None:
     assert after.at(20) == before.at(20) + timedelta(hours=1)
     assert after.told(START, by=HostClock(boot="other", offset_s=100)) == START
     assert after.told(START, by=None) == START
+
+
+@pytest.mark.parametrize("zone", [ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), None])
+def test_local_time_shows_what_the_clocks_show_and_adds_seconds_rightly(zone: ZoneInfo | None):
+    for hour in range(24):
+        moment = datetime(2026, 10, 25, hour, 59, 30, tzinfo=UTC)
+        local = local_time(moment, zone)
+        assert local == moment
+        assert local.replace(tzinfo=None) == moment.astimezone(zone).replace(tzinfo=None)
+        assert local + timedelta(hours=3) == moment + timedelta(hours=3)

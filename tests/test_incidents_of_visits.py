@@ -122,3 +122,19 @@ def test_where_looks_are_rare_one_missed_look_ends_nothing_and_three_do():
 def test_where_looks_are_rare_a_new_track_at_the_same_place_still_goes_on():
     happened = rarely(lambda at: [finding(1, at)] if at < 22 else [finding(2, at, since=30.0)])
     assert [type(action) for action in happened] == [Open, Update]
+
+
+def test_who_stands_still_and_is_found_only_now_and_then_is_one_visitor():
+    def found(at: float) -> list[Finding]:
+        number, into = divmod(at + 1e-6, 12.0)
+        if into < 3:
+            return []
+        begun = number * 12 + 3
+        seen = finding(int(number) + 1, at, since=begun)
+        (track,) = seen.tracks
+        still = 5000 + begun if into > 5 else None
+        return [replace(seen, tracks=(replace(track, stationary_since=still),))]
+
+    happened = [type(action) for _, action in play(incidents(), times(0, 120), found)]
+    assert happened.count(Open) == 1
+    assert Close not in happened

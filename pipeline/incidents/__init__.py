@@ -202,7 +202,7 @@ class Incidents:
                 and self._now - incident.seen <= within_s
             ):
                 return incident
-            if self._came_out_of(incident, track, within_s):
+            if self._came_out_of(incident, track, within_s) or _stood_there(incident, track):
                 return incident
             # If both were there at once, or one long after the other, they are two visitors.
             same_visit = incident.restored or 0 < track.first_seen - incident.seen <= within_s
@@ -288,3 +288,14 @@ class Incidents:
             for part in incident.parts.values():
                 self._announcing.ended(part.rule, incident.last)
         return [*actions, Close(incident.id, incident.last_at, reason)]
+
+
+def _stood_there(incident: Incident, track: Track) -> bool:
+    """Whether one of its tracks vanished, standing still, where this new one begins: who leaves
+    does not stand, so it is the same, half hidden or found only now and then."""
+    return any(
+        old.stationary_since is not None
+        and 0 < track.first_seen - old.last_seen <= VANISHED_S
+        and iou(old.detection.box, track.detection.box) >= SAME_PLACE
+        for old in incident.latest.values()
+    )

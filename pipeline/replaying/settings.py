@@ -6,6 +6,7 @@ import difflib
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
+from pipeline.clock import local_time
 from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.errors import ConfigError, SourceError
@@ -73,7 +74,7 @@ def in_zone(at: datetime, tz: tzinfo | None) -> datetime:
     """A moment; one that names no time zone is of this one (None for the machine's own)."""
     if at.tzinfo is not None:
         return at
-    return at.astimezone() if tz is None else at.replace(tzinfo=tz)
+    return at.astimezone() if tz is None else local_time(at.replace(tzinfo=tz), tz)
 
 
 def begun_at(film: str) -> datetime | None:

@@ -6,9 +6,9 @@ who was near when it was put down, who joined them there, and who has been near 
 takes to walk past. Who walks past does not stop the clock, or nothing would ever be alone in a busy
 hall; but while somebody is near who may be the owner, the rule waits for so long.
 
-This is the one rule that goes on with settled tracks, of the things that it saw being brought: the
-owner may stand beside a bag until it is part of the place, and leave it then. A thing is told of
-once, until somebody minds it or moves it.
+It goes on with settled tracks, of the things that it saw being brought: the owner may stand beside
+a bag until it is part of the place, and leave it then. A thing is told of once, until somebody
+minds it or moves it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline.continuity import patient
 from pipeline.protocols import JsonObject
 from pipeline.rules.outline import Outline
 from pipeline.rules.things import Person, Thing, Visit
-from pipeline.types import Finding, Track, View, Zone
+from pipeline.types import Finding, Size, Track, View, Zone
 from pipeline.wording import article, clock, duration, place, sentence
 
 PERSON = "person"
@@ -67,6 +67,7 @@ class Abandoned:
         self._things: list[Thing] = []
         self._people: deque[Person] = deque()
         self._now = self._first_look_until = -math.inf
+        self._size: Size | None = None
         self._restored: JsonObject | None = None
 
     def update(self, view: View) -> list[Finding]:
@@ -77,6 +78,9 @@ class Abandoned:
             self._first_look_until = now + FIRST_LOOK_S
         if self._restored is not None:
             self._resume(self._restored)
+        if view.broken_off:
+            self._break_off(view.size)
+        self._size = view.size
         people = [
             Person(now, track.id, *track.detection.box.foot, track.detection.box.height)
             for track in view.tracks
@@ -105,6 +109,16 @@ class Abandoned:
     def _resume(self, state: JsonObject) -> None:
         self._restored = None
         self._things += [Thing.resumed(saved, self._now) for saved in state["things"]]
+
+    def _break_off(self, size: Size) -> None:
+        """What was told of is not told of again; in a picture of another size nobody knows what
+        stood where."""
+        for thing in self._things:
+            thing.over = thing.over or thing.told is not None
+        if size != self._size:
+            self._things = []
+            self._people.clear()
+            self._first_look_until = self._now + FIRST_LOOK_S
 
     def _see(self, tracks: Sequence[Track], lately: Iterable[Person]) -> None:
         """Which thing each track is: by its id, or else the nearest that is not found elsewhere."""

@@ -104,7 +104,8 @@ class Falls:
         if self._restored is not None:
             self._resume(self._restored)
         for track in view.tracks:
-            if track.label in self._labels and not track.settled:
+            # Settled ones too: who has sat there for an hour may fall from the chair.
+            if track.label in self._labels:
                 self._see(view, track)
         missed_s = patient(MISSED_S, view.period_s)
         for person in self._people.values():

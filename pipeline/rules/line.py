@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import NamedTuple
 
 from pipeline.config import LineRule
@@ -14,7 +14,7 @@ from pipeline.geometry import Point, crossing, line_distance
 from pipeline.protocols import JsonObject
 from pipeline.rules.outline import Outline
 from pipeline.rules.stays import CERTAIN_LOOKS, CERTAIN_S
-from pipeline.types import Box, Finding, Line, Size, Track, View, Zone
+from pipeline.types import Box, Finding, Line, PathPoint, Size, Track, View, Zone
 from pipeline.wording import article, clock, sentence
 
 HOLD_S = 2.0
@@ -120,14 +120,17 @@ class Crossing:
 
     def _see(self, view: View, track: Track) -> None:
         box, now = track.detection.box, self._now
+        path = track.path or (PathPoint(now, *box.foot),)
         walker = self._walkers.get(track.id)
         if walker is None:
             # It was somewhere before the first look that rules see.
-            known = track.path[0] if track.path else None
-            foot, at = (box.foot, now) if known is None else ((known.x, known.y), known.monotonic)
-            walker = self._walkers[track.id] = _Walker(foot, at)
-        self._walk(view.size, walker, box)
-        walker.track, walker.foot, walker.last = track, box.foot, now
+            walker = _Walker((path[0].x, path[0].y), path[0].monotonic)
+            self._walkers[track.id] = walker
+        # More than one look, where it was settled meanwhile.
+        new = [*takewhile(lambda point: point.monotonic > walker.last, reversed(path))]
+        for at, x, y in reversed(new):
+            self._walk(view.size, walker, (x, y), at)
+        walker.track = track
         if line_distance(box.foot, self._points) < BEYOND * box.height:
             return
         if walker.steps == 0:
@@ -139,9 +142,9 @@ class Crossing:
         if walker.looks >= CERTAIN_LOOKS and now - walker.since >= CERTAIN_S:
             self._cross(walker)
 
-    def _walk(self, size: Size, walker: _Walker, box: Box) -> None:
+    def _walk(self, size: Size, walker: _Walker, end: Point, now: float) -> None:
         """Count how often the way since the last look crosses the line."""
-        start, end = walker.foot, box.foot
+        start = walker.foot
         before = walker.steps
         for a, b in pairwise(self._points):
             met = crossing(a, b, start, end)
@@ -153,10 +156,11 @@ class Crossing:
                 continue
             walker.steps += way
             if walker.step is None or walker.step.way * walker.steps <= 0:
-                at = walker.last + share * (self._now - walker.last)
+                at = walker.last + share * (now - walker.last)
                 walker.step = _Step(at, way, _towards(a, b, way))
         if walker.steps != before:
             walker.since, walker.looks = None, 0
+        walker.foot, walker.last = end, now
 
     def _cross(self, walker: _Walker) -> None:
         step = walker.step

@@ -39,9 +39,9 @@ def own_rule(key: str, config: OwnRule, zone: Zone | None) -> Rule:
     make = imported(config.type, where)
     try:
         rule = make(key, config, zone)
+        missing = [name for name in METHODS if not callable(getattr(rule, name, None))]
     except ANYTHING as error:
         raise ConfigError(f"{where}: {config.type} failed ({_said(error)}); correct it.") from error
-    missing = [name for name in METHODS if not callable(getattr(rule, name, None))]
     if missing:
         raise ConfigError(
             f"{where}: {config.type} gives no rule, for it has no method {missing[0]!r}; "
@@ -133,7 +133,11 @@ class Own:
     def _checked(self, finding: Any, view: View) -> Finding:
         if not isinstance(finding, Finding):
             raise _Failed(f"update gave {type(finding).__name__}, not a Finding")
-        wrong = _wrong(finding, view)
+        try:
+            wrong = _wrong(finding, view)
+        # What it is made of is not this program's either.
+        except ANYTHING as error:
+            raise _Failed(f"a finding cannot be used, {_said(error)}") from error
         if wrong is not None:
             raise _Failed(f"a finding's {wrong}")
         return replace(finding, rule=self._key, tracks=tuple(finding.tracks))
@@ -149,14 +153,16 @@ class OwnMemory(Own):
         self._saved["recall"] = memory
 
 
-def _wrong(finding: Finding, view: View) -> str | None:
+def _wrong(finding: Any, view: View) -> str | None:
     """What others cannot use, if there is something."""
-    if not all(isinstance(track, Track) for track in finding.tracks):
+    if not isinstance(finding.tracks, tuple | list) or not all(
+        isinstance(track, Track) for track in finding.tracks
+    ):
         return "tracks are no tracks of the view"
     if finding.zone is not None and finding.zone not in view.zones:
         return f"zone {finding.zone!r} is none of this camera's"
     for name in ("rule_reason", "question"):
-        if not isinstance(getattr(finding, name), str) or not getattr(finding, name).strip():
+        if not _text(getattr(finding, name)):
             return f"{name} is no sentence"
     if not _number(finding.started) or finding.started > view.monotonic:
         return "started is no moment up to now"
@@ -166,7 +172,18 @@ def _wrong(finding: Finding, view: View) -> str | None:
         map(_number, finding.evidence.values())
     ):
         return "evidence has what is no number"
+    if not all(map(_text, finding.evidence)):
+        return "evidence has what is no name"
+    if not isinstance(finding.group, bool):
+        return "group is neither true nor false"
     return None
+
+
+def _text(value: Any) -> bool:
+    """Whether it says something, and can be written to a file: no half of a surrogate pair."""
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _number(value: Any) -> bool:

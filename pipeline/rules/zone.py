@@ -117,8 +117,8 @@ class Passing:
         if self._restored is not None:
             self._resume(self._restored)
         for track in view.tracks:
-            if track.label in self._labels and not track.settled:
-                self._see(view, track)
+            if track.label in self._labels:
+                (self._stand if track.settled else self._see)(view, track)
         for track in view.lost:
             self._lose(view, track)
         self._walkers = {
@@ -182,6 +182,15 @@ class Passing:
         walker.looks += 1
         if walker.looks >= CERTAIN_LOOKS and now - walker.since >= CERTAIN_S:
             self._pass(walker, walker.since)
+
+    def _stand(self, view: View, track: Track) -> None:
+        """What is settled passes nothing; when it moves off, it leaves from where it stood."""
+        walker = self._walkers.get(track.id)
+        if walker is None:
+            inside = self._outline.holds(track.detection.box, view.size)
+            walker = self._walkers[track.id] = _Walker(inside, self._now)
+        walker.last = self._now
+        walker.came, walker.since, walker.looks = None, None, 0
 
     def _begun(self, view: View, track: Track) -> _Walker:
         box = track.detection.box

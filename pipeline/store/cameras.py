@@ -104,6 +104,21 @@ class CameraStates:
         with self._database.write() as connection:
             return connection.execute(delete(_TABLE).where(_TABLE.c.ended < before)).rowcount
 
+    def prune_learned(self, configured: Collection[str], before: datetime) -> int:
+        """Remove what was learned of the cameras that are not in the configuration any more and
+        were last seen before a moment, with what a successor would have gone on from, and return
+        their number."""
+        lately = select(_TABLE.c.camera).where(_TABLE.c.seen >= before)
+        with self._database.write() as connection:
+            return max(
+                connection.execute(
+                    delete(table).where(
+                        table.c.camera.not_in(configured), table.c.camera.not_in(lately)
+                    )
+                ).rowcount
+                for table in (schema.cameras, schema.camera_memories)
+            )
+
 
 def enter(
     connection: Connection, camera: str, state: CameraState, cause: str | None, at: datetime

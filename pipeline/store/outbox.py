@@ -49,7 +49,7 @@ class Outbox:
             return _newest(connection)
 
     def last(self) -> int:
-        """The place of the last row of all, 0 if there never was one."""
+        """The place of the last row of all, 0 if there never was one; see `prune`."""
         with self._database.read() as connection:
             return connection.scalar(select(func.max(_TABLE.c.sequence))) or 0
 
@@ -74,12 +74,15 @@ class Outbox:
         """Remove the rows committed before a moment that need not be published, or not any more,
         and return how many.
 
-        An event's newest version stays readable; its history is what goes.
+        An event's newest version stays readable; its history is what goes. The last row of all
+        stays, too, which tells how far those have read who follow the rows by their place.
         """
+        last = select(func.max(_TABLE.c.sequence)).scalar_subquery()
         with self._database.write() as connection:
             gone = connection.execute(
                 delete(_TABLE).where(
                     _TABLE.c.committed_at < before,
+                    _TABLE.c.sequence < last,
                     or_(_TABLE.c.number.is_(None), _TABLE.c.number <= _acknowledged(connection)),
                 )
             )

@@ -26,7 +26,10 @@ SHOWN_S = 30.0
 """...but nothing earlier than so long after the slowest rule about it can have found it."""
 LIVING = ("person", "animal")
 SAME_IOU = 0.5
-"""A track that begins where its box overlaps that of a place by this is what stands there..."""
+"""A track that begins where its box overlaps that of a place by this is what stands there."""
+NEARER = 0.1
+"""What comes to stand with its foot so many heights below that of a place stands before it, and
+may hide what is there."""
 BEGINS_S = 1.0
 """A track is beginning for so long: its first boxes may be poor ones."""
 LEAVES_S = 1.0
@@ -151,7 +154,7 @@ class Settled:
             self._stands[track.id] = _Stand(best, box, since=now, seen=now)
 
     def _found(self, track: Track, since: float, now: float) -> None:
-        """Something has come to stand where nothing stands, or no longer what did."""
+        """Something has come to stand where nothing stands, or no longer what did, or before it."""
         box, kind = track.detection.box, family(track.label)
         occupied = {id(stand.place) for stand in self._stands.values() if stand.seen == now}
         self._drop(
@@ -160,6 +163,7 @@ class Settled:
             if place.family == kind
             and id(place) not in occupied
             and iou(place.box, box) >= SAME_IOU
+            and box.y2 - place.box.y2 < NEARER * box.height
         )
         place = Place(kind, box, since, confirmed=now)
         self._places.append(place)

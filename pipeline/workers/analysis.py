@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from pipeline.clock import local_time
 from pipeline.config import Config
 from pipeline.errors import DetectorError
 from pipeline.incidents import Action, Incidents, Reason
@@ -112,7 +113,7 @@ class Analysis:
         self._incidents = Incidents(
             camera.rules, max_events_per_hour=camera.max_events_per_hour, new_id=new_id
         )
-        self._begun = self._broken_off = False
+        self._begun = self._broken_off = self._interrupted = False
         self._size: Size | None = None
         self._begun_size: Size | None = None
         self._looked_at: float | None = None
@@ -194,7 +195,7 @@ class Analysis:
             camera=self._key,
             camera_name=self._name,
             size=frame.size,
-            captured_at=frame.captured_at.astimezone(self._tz),
+            captured_at=local_time(frame.captured_at, self._tz),
             monotonic=frame.monotonic,
             period_s=self.period_s,
             tracks=seen,
@@ -202,7 +203,9 @@ class Analysis:
             zones=self._zones,
             turns=frame.turns,
             motion=begun.motion,
+            broken_off=self._interrupted,
         )
+        self._interrupted = False
         with _timed(spent, "rules"):
             findings: list[Finding] = []
             for name, rule in self._rules.items():
@@ -232,7 +235,7 @@ class Analysis:
 
     def interrupt(self, reason: Reason) -> list[Action]:
         """Give up what is tracked and close what is open."""
-        self._broken_off = False
+        self._broken_off, self._interrupted = False, True
         self._tracking.reset()
         self._kept.clear()
         return self._incidents.close_all(reason)

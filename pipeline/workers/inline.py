@@ -42,6 +42,10 @@ def watch(
     A film is read as fast as the machine can, all of it; of a live source the newest frame is
     looked at. It ends with the source; a live one that breaks off raises.
 
+    Those are among them of which a running pipeline would tell nobody, because a rule cools down or
+    there were too many within the hour: `event.announced` is False of these, and nobody who
+    subscribes gets them.
+
     Raises:
         ConfigError: a rule, zone or setting is wrong; the message names the key.
         SourceError: the source cannot be read; SourceUnreachable: a live one has ended.

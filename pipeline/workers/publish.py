@@ -23,7 +23,8 @@ LOOK_AGAIN_S = 1.0
 SWEEP_S = 1.0
 PRUNE_S = 3600.0
 HISTORY = timedelta(days=30)
-"""Versions of events are kept for so long; the newest version of each stays."""
+"""Versions of events are kept for so long, and the newest version of each for ever; so is what was
+learned of a camera that is not in the configuration any more."""
 DRAIN_S = 0.8
 """At the end, what the other workers have just committed is published within so long."""
 
@@ -96,8 +97,10 @@ def run(link: Link) -> None:
                 swept += len(store.sweep_deadlines(store.clock.now()))
                 if now >= prune_at:
                     prune_at = now + PRUNE_S
-                    store.outbox.prune(store.clock.now() - HISTORY)
-                    store.cameras.prune(store.clock.now() - HISTORY)
+                    old = store.clock.now() - HISTORY
+                    store.outbox.prune(old)
+                    store.cameras.prune(old)
+                    store.cameras.prune_learned(config.cameras, old)
             except StoreError as error:
                 problem = str(error)
             counters = {"published": publishing.published, "swept": swept}

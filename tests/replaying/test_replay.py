@@ -18,6 +18,7 @@ from pipeline import replay, watch
 from pipeline.config import Config
 from pipeline.errors import ConfigError, DetectorError, SourceError, SourceUnreadable
 from pipeline.replaying import Replay, Replayed, running
+from pipeline.replaying.settings import moment
 from pipeline.types import Detection, Event, EventType, Frame
 from pipeline.workers import inline
 
@@ -266,3 +267,8 @@ def test_the_time_in_the_film_is_that_of_the_events(yard: Path) -> None:
     (found,) = replayed(yard, config(), start=begins)
     assert found.event.started == begins + timedelta(seconds=found.started_s)
     assert found.event.ended == begins + timedelta(seconds=found.ended_s)
+
+
+def test_a_film_goes_on_through_the_moment_at_which_clocks_are_changed() -> None:
+    begun = moment("2026-03-29T00:59:50", config().tz())
+    assert begun + timedelta(seconds=20) == datetime(2026, 3, 29, 1, 0, 10, tzinfo=UTC)

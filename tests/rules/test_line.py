@@ -10,7 +10,7 @@ from handmade import times
 from pipeline.config import LineRule
 from pipeline.protocols import Rule
 from pipeline.rules import make_rule
-from pipeline.types import Finding, Line, Track, Zone
+from pipeline.types import Finding, Line, PathPoint, Track, Zone
 
 UPWARDS = ((0.5, 0.9), (0.5, 0.3))
 """Somebody who goes along it goes up in the picture: what is left of it is left in the picture."""
@@ -184,3 +184,18 @@ def test_other_labels_and_settled_things_do_not_count():
         dog: Track = handmade.track(7, x, y, at=at, label="dog")
         settled = replace(handmade.track(8, x, y, at=at), settled=True)
         assert not watching.update(handmade.view(at, [dog, settled]))
+
+
+@pytest.mark.parametrize("begin", [0, 9])
+def test_what_was_settled_and_drives_off_crossed_when_it_did(begin):
+    def car(at: float) -> Track:
+        path = tuple(
+            PathPoint(5000 + then, 480.0 + 100 * max(0.0, then - 10), 600.0)
+            for then in times(max(0, at - 12), at)
+        )
+        track = handmade.track(7, path[-1].x, 600, at=at)
+        return replace(track, path=path, settled=2 < at < 11.5)
+
+    watching = rule()
+    found = [f for at in times(begin, 14) for f in watching.update(handmade.view(at, [car(at)]))]
+    assert {round(finding.started, 2) for finding in found} == {5010.2}

@@ -55,6 +55,17 @@ class Toy:
         self._learned = state["learned"]
 
 
+class Stubborn:
+    """Has what raises where a method should be."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    @property
+    def update(self) -> None:
+        raise RuntimeError("not today")
+
+
 class Learning(Toy):
     def memory(self) -> object:
         return {"days": 3} | self._learned
@@ -101,6 +112,7 @@ def test_an_own_rule_finds_under_its_name_in_the_configuration():
         (f"{__name__}:nothing_to_call", "is nothing that can be called"),
         (f"{__name__}:fails", r"failed \(KeyError: 'speed'\)"),
         (f"{__name__}:Half", "has no method 'state'"),
+        (f"{__name__}:Stubborn", r"failed \(RuntimeError: not today\)"),
     ],
 )
 def test_what_is_no_rule_is_told_in_a_sentence_that_names_camera_and_rule(type_, said):
@@ -126,6 +138,12 @@ def test_what_is_no_rule_is_told_in_a_sentence_that_names_camera_and_rule(type_,
         ({"finding": {"started": 1e9}}, "a finding's started is no moment up to now"),
         ({"finding": {"rule_reason": ""}}, "a finding's rule_reason is no sentence"),
         ({"finding": {"tracks": (3,)}}, "a finding's tracks are no tracks of the view"),
+        ({"finding": {"tracks": None}}, "a finding's tracks are no tracks of the view"),
+        ({"finding": {"zone": ["moon"]}}, "a finding cannot be used, TypeError"),
+        ({"finding": {"strength": 10**400}}, "a finding cannot be used, OverflowError"),
+        ({"finding": {"rule_reason": "Half a letter: \ud800"}}, "rule_reason is no sentence"),
+        ({"finding": {"evidence": {3: 1.0}}}, "a finding's evidence has what is no name"),
+        ({"finding": {"group": "yes"}}, "a finding's group is neither true nor false"),
     ],
 )
 def test_a_look_in_which_it_fails_goes_without_it_and_is_counted(options, said, caplog):

@@ -167,3 +167,20 @@ def test_other_labels_and_settled_things_do_not_count():
         place = in_at(4.0)(at)
         others = person(at, place, label="dog"), replace(person(at, place), id=8, settled=True)
         assert not watching.update(view(at, *others))
+
+
+def test_what_is_settled_leaves_from_where_it_stood_once_it_has_moved_off():
+    def car(at: float) -> Track:
+        # It is out of the zone before it is taken to have moved.
+        return replace(person(at, (500, 800) if at < 4 else (900, 800)), settled=at < 5)
+
+    watching = rule("leave")
+    found = [at for at in times(0, 10) if watching.update(view(at, car(at)))]
+    assert 5 < found[0] < 6
+    assert found[-1] - found[0] == pytest.approx(2.0, abs=0.21)
+    restarted = rule("leave")
+    for at in times(0, 3):
+        restarted.update(view(at, car(at)))
+    after = rule("leave")
+    after.restore(json.loads(json.dumps(restarted.state())))
+    assert any(after.update(view(at, car(at))) for at in times(4, 8))

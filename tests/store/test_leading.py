@@ -134,10 +134,11 @@ def test_one_that_was_not_asked_about_in_silence_is_asked_about_when_it_is_annou
 def test_old_silent_history_goes_too_and_no_number_is_given_twice(store: Store) -> None:
     store.amend("e1", created(), now=NOW)
     store.amend("e2", created(announced=False), now=NOW)
+    store.amend("e3", created(announced=False), now=NOW)
     assert store.outbox.prune(after(1)) == 1
     store.outbox.acknowledge(1)
     assert store.outbox.prune(after(1)) == 1
-    store.amend("e3", created(), now=after(2))
+    store.amend("e4", created(), now=after(2))
     assert [row.sequence for row in store.outbox.pending(0, 10)] == [2]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from happenings import NOW, created
 
 from pipeline.amendment import EventJudged
 from pipeline.errors import AmendmentError
+from pipeline.health import CameraState
 from pipeline.store import Store
 from pipeline.types import Outcome, Verdict
 
@@ -46,3 +48,19 @@ def test_a_damaged_memory_is_told_from_a_failing_store(store: Store, tmp_path: P
         raw.execute("UPDATE camera_memories SET memory = '{\"rules'")
     with pytest.raises(ValueError, match="string"):
         store.load_memory("door")
+
+
+def test_what_was_learned_of_a_camera_that_was_removed_goes_once_it_is_old(store: Store) -> None:
+    for camera in ("door", "yard", "gate"):
+        store.amend_all([], now=NOW, camera_state=(camera, {"looks": 3}), memory=LEARNED)
+        store.cameras.enter(camera, CameraState.LIVE, None, NOW)
+    store.cameras.seen(["gate"], NOW + timedelta(days=9))
+    store.cameras.forget({"door"}, "It is not watched any more.")
+    assert store.cameras.prune_learned({"door"}, NOW) == 0
+    assert store.cameras.prune_learned({"door"}, NOW + timedelta(days=5)) == 1
+    assert [store.load_memory(camera) for camera in ("door", "yard", "gate")] == [
+        LEARNED,
+        {},
+        LEARNED,
+    ]
+    assert store.load_camera_state("yard") == {}

@@ -143,6 +143,22 @@ def test_a_car_that_passes_a_parked_one_is_news_and_the_parked_one_stays_settled
     assert news(parked.watch(times(200, 220), [CAR])) == []
 
 
+def test_a_parked_car_that_another_has_hidden_is_no_news_when_that_has_gone(parked: Camera):
+    def before_it(at: float) -> list[Detection]:
+        x = 510 + 80 * (max(0, 125 - at) + max(0, at - 150))
+        return [thing(x, 830)] if x < 950 else []
+
+    seen = parked.watch(times(120.2, 160), before_it)
+    assert news(seen)
+    assert news(parked.watch(times(160.2, 170), [CAR])) == []
+
+
+def test_a_car_that_parks_where_another_was_towed_away_replaces_it(parked: Camera):
+    seen = parked.watch(times(200, 280), lambda at: [thing(max(500, 900 - 60 * (at - 200)), 805)])
+    assert news(seen)
+    assert len(parked.settled.memory()["places"]) == 1
+
+
 def test_what_plainly_looks_different_is_another_thing():
     camera = Camera()
     camera.watch(times(0, 120, 0.5), [thing(500, look=RED)])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -401,3 +401,20 @@ def test_a_rule_of_the_users_own_that_fails_takes_nothing_down_and_is_counted() 
     assert [type(a) for a in actions(found, times(0, 2))] == [Open]
     assert found.rule_failures == {"fails": 11}
     assert json.loads(json.dumps(found.state()))["rules"]["fails"] == {}
+
+
+@pytest.mark.parametrize("change", ["2026-10-25T01:00:00", "2026-03-29T01:00:00"])
+def test_an_event_of_the_night_in_which_clocks_are_changed_is_not_an_hour_off(change: str) -> None:
+    keys = {"source": "a.mp4", "detect": {"motion_gate": False}, "rules": LOITER}
+    settings = {"timezone": "Europe/Berlin", "cameras": {"door": keys}}
+    found = analysis(validate(settings, where="test", folder=Path()))
+    changed = datetime.fromisoformat(change).replace(tzinfo=UTC)
+    begun: list[Action] = []
+    for at in times(-2, 10):
+        seen = replace(frame(at), captured_at=changed + timedelta(seconds=at))
+        begun += found.look(seen).actions
+    (opened, *_), (closed,) = begun, found.interrupt("stopped")
+    assert isinstance(opened, Open)
+    assert isinstance(closed, Close)
+    assert (opened.rules[0].started - changed).total_seconds() == pytest.approx(-1.8)
+    assert (closed.at - changed).total_seconds() == pytest.approx(10)
