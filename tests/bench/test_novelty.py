@@ -39,3 +39,16 @@ def test_an_unusual_passage_differs_from_usual_ones_as_its_name_says() -> None:
     assert 2 <= unusual(camera, random, "at night", 3).starts % DAY_S / 3600 < 4
     assert unusual(camera, random, "wrong way", 3).points[0][0] == 1.0
     assert unusual(camera, random, "a dog", 3).label == "dog"
+
+
+def test_each_passage_is_seen_with_the_speed_of_its_boxes_and_reported_lost_once() -> None:
+    random = np.random.default_rng(6)
+    camera = Camera.made(random)
+    goings = camera.day(random, 0)[:20]
+    seen = list(views(camera, random, goings, 0.0, DAY_S))
+    lost = [track.id for view in seen for track in view.lost]
+    assert sorted(lost) == list(range(1, 21))
+    first = next(track for view in seen for track in view.tracks)
+    # One look tells of no speed yet.
+    assert first.speed == 0.0
+    assert max(track.speed for view in seen for track in view.tracks) > 0.5
