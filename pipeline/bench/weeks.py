@@ -8,6 +8,7 @@ ways, rhythm and perspective of its own.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,16 +17,17 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.tracking.life import Life
 from pipeline.types import Box, Detection, Size, Track, View
 
 SIZE: Size = (1280, 720)
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 """A Monday."""
 DAY_S = 86_400.0
-STEP_S = 0.5
+STEP_S = 0.2
 QUIET_STEP_S = 30.0
 TREMBLE = 0.03
-"""Of a box's height, its edges; and of a speed, in heights a second."""
+"""Of a box's height: its edges."""
 
 FORESHORTENED = 0.35
 """A step away from the camera is so much shorter in the picture than one across it."""
@@ -158,8 +160,8 @@ def unusual(camera: Camera, random: Random, kind: str, day: int) -> Going:
     return replace(change(camera, random, usual), kind=kind)
 
 
-def walk(camera: Camera, random: Random, going: Going) -> Iterator[tuple[Box, float, float]]:
-    """Where and how fast (right, down; heights a second) at each step of a passage."""
+def walk(camera: Camera, random: Random, going: Going) -> Iterator[Box]:
+    """Where it is at each step of a passage."""
     stops = sorted(going.stops)
     legs = np.linalg.norm(np.diff(going.points * SIZE, axis=0), axis=1)
     whole, gone = float(legs.sum()), 0.0
@@ -173,9 +175,8 @@ def walk(camera: Camera, random: Random, going: Going) -> Iterator[tuple[Box, fl
         ahead = ahead / max(float(np.linalg.norm(ahead)), 1e-9)
         seen = math.hypot(ahead[0], FORESHORTENED * ahead[1])
         waits = stops.pop(0)[1] if stops and gone / whole >= stops[0][0] else 0.0
-        for step in range(1 + int(waits / STEP_S)):
-            right, down = random.normal(0, TREMBLE, 2) + ahead * (seen * going.pace * (step == 0))
-            yield _box(random, going.label, x, y, tall), float(right), float(down)
+        for _ in range(1 + int(waits / STEP_S)):
+            yield _box(random, going.label, x, y, tall)
         gone += going.pace * seen * tall * STEP_S
 
 
@@ -195,31 +196,30 @@ def _box(random: Random, label: str, x: float, y: float, tall: float) -> Box:
 def views(
     camera: Camera, random: Random, goings: list[Going], begin: float, end: float
 ) -> Iterator[View]:
-    """What a rule sees from `begin` to `end` seconds after the beginning: twice a second while
-    anything passes, and each half minute else."""
+    """What a rule sees from `begin` to `end` seconds after the beginning: five times a second while
+    anything passes, as cameras are looked at unless configured otherwise, and each half minute
+    else. Tracks know of themselves what real ones do."""
     waiting = sorted(goings, key=lambda going: going.starts)[::-1]
-    walks: dict[int, Iterator[tuple[Box, float, float]]] = {}
-    begun: dict[int, float] = {}
-    whose: dict[int, Going] = {}
+    walks: dict[int, tuple[str, Life, Iterator[Box]]] = {}
     now, number = begin, 1
     while now < end:
         while waiting and waiting[-1].starts <= now:
             going = waiting.pop()
-            walks[number], whose[number], begun[number] = walk(camera, random, going), going, now
+            steps = walk(camera, random, going)
+            first = next(steps)
+            life = Life(number, now, first, now)
+            walks[number] = (going.label, life, itertools.chain([first], steps))
             number += 1
-        tracks = []
-        for key in list(walks):
-            step = next(walks[key], None)
-            if step is None:
+        tracks, lost = [], []
+        for key, (label, life, steps) in list(walks.items()):
+            box = next(steps, None)
+            if box is None:
                 del walks[key]
+                if life.track is not None:
+                    lost.append(replace(life.track, lost=True))
                 continue
-            box, right, down = step
-            label = whose[key].label
-            moment = begun[key]
-            tracks.append(
-                Track(key, label, Detection(label, 0.8, box), moment, now, velocity=(right, down))
-            )
-        yield _view(now, tuple(tracks))
+            tracks.append(life.see(Detection(label, 0.8, box), now, SIZE))
+        yield _view(now, tuple(tracks), tuple(lost))
         if walks:
             now += STEP_S
         else:
@@ -227,7 +227,7 @@ def views(
             now = max(now + STEP_S, min(now + QUIET_STEP_S, following))
 
 
-def _view(now: float, tracks: tuple[Track, ...]) -> View:
+def _view(now: float, tracks: tuple[Track, ...], lost: tuple[Track, ...]) -> View:
     return View(
         camera="made",
         camera_name="the street",
@@ -236,4 +236,5 @@ def _view(now: float, tracks: tuple[Track, ...]) -> View:
         monotonic=now,
         period_s=STEP_S,
         tracks=tracks,
+        lost=lost,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from pipeline.rules import tails
+from pipeline.rules.larger import KNOWN_FROM, middles, of_farther, of_larger
 from pipeline.rules.passages import (
     CELLS,
     COLUMNS,
@@ -20,23 +22,20 @@ from pipeline.rules.passages import (
     SPEEDS,
     STAYS,
     Passage,
+    hardly_exceeded,
 )
 from pipeline.rules.probabilities import (
     Counts,
     bits_of,
-    conditional,
-    near,
     of_hours,
-    of_more,
     of_visits,
+    of_ways,
 )
 
 DAY_PARTS = 8
 """Places are told apart by parts of the day, of three hours."""
 PARTS = ("label", "hour", "place", "direction", "size", "speed", "stay")
 """What of a passage may be unusual."""
-KNOWN_FROM = 20.0
-"""Of fewer passages nothing is told."""
 MOST_SURPRISING = 3
 """A place is as surprising as so many of the most surprising cells of a way, taken together: a
 single one may be a box that slipped."""
@@ -45,6 +44,10 @@ PART_BIT = 0.5
 """Past surprises of parts are counted in `BITS` bins of so many bits."""
 USUAL = 0.95
 """This share of the passages is what `usually` means."""
+RARER = ("hour", "size", "speed", "stay")
+"""Of these the bits tell how seldom it is so, or more so; of the others, how seldom just so."""
+SELDOM_BITS = -math.log2(1 - USUAL)
+"""What more than one in twenty do is not beyond the usual, also where hardly any differ."""
 LEAST_HALVING, MOST_HALVING = 1.0, 2.0
 """Bounds of `Usual.halving`, in bits."""
 _SHAPES: Mapping[str, tuple[int, ...]] = MappingProxyType(
@@ -70,11 +73,12 @@ class Usual:
     halving: float
 
     @classmethod
-    def of(cls, counts: Counts) -> Usual:
+    def of(cls, counts: Counts, least: float = 0.0) -> Usual:
+        """From counts of bits; it is never below `least`."""
         # Before some were counted, none is beyond.
         if counts.sum() < KNOWN_FROM:
             return cls(float(BITS), 1.0)
-        below = tails.quantile(counts, USUAL, PART_BIT)
+        below = max(tails.quantile(counts, USUAL, PART_BIT), least)
         halving = tails.quantile(counts, (1 + USUAL) / 2, PART_BIT) - below
         return cls(below, min(max(halving, LEAST_HALVING), MOST_HALVING))
 
@@ -123,29 +127,27 @@ class LabelCounts:
         self.counts *= left
         self.weight = float(self.hours.sum())
 
-    def table(self) -> Table:
+    def table(self, watched: Counts) -> Table:
+        """What is known now; `watched` are hours, by kind of day and hour of the day."""
         if self._table is None:
-            self._table = Table(self)
+            self._table = Table(self, watched)
         return self._table
 
 
 class Table:
     """The bits of everything that a passage of one label may do, ready to be looked up."""
 
-    def __init__(self, known: LabelCounts) -> None:
-        self._hours = bits_of(of_hours(known.hours))
+    def __init__(self, known: LabelCounts, watched: Counts) -> None:
+        self._hours = bits_of(of_hours(known.hours, watched))
         hourly = known.hours.sum(axis=0).reshape(DAY_PARTS, -1).sum(axis=1)
         self._places = bits_of(of_visits(known.visits, hourly)).reshape(DAY_PARTS, CELLS).tolist()
-        ways = near(near(near(known.ways, 0), 1), 2, around=True)
-        self._ways = bits_of(conditional(ways, 2)).reshape(CELLS, DIRECTIONS).tolist()
-        heights = near(near(known.heights, 0), 1)
-        by_row = conditional(heights, 1)
-        self._heights = bits_of(by_row).tolist()
-        self._middles: list[float] = (by_row @ np.arange(HEIGHTS)).tolist()
-        self._speeds = bits_of(of_more(near(known.speeds, 0, around=True))).tolist()
-        self._stays = bits_of(of_more(known.stays)).tolist()
+        self._ways = bits_of(of_ways(known.ways, known.weight)).reshape(CELLS, DIRECTIONS).tolist()
+        self._heights = bits_of(of_farther(known.heights)).tolist()
+        self._middles: list[int] = middles(known.heights).tolist()
+        self._speeds = bits_of(of_larger(known.speeds)).tolist()
+        self._stays = bits_of(of_larger(known.stays[None]))[0].tolist()
         self.usual = {
-            part: Usual.of(counts)
+            part: Usual.of(counts, SELDOM_BITS if part in RARER else 0.0)
             for part, counts in zip(PARTS, known.bits, strict=True)
             if part != "label"
         }
@@ -155,13 +157,13 @@ class Table:
         rarest = sorted((places[cell] for cell in passage.cells), reverse=True)[:MOST_SURPRISING]
         ways = [self._ways[cell][direction] for cell, direction in passage.directions()]
         sizes = [self._heights[row][height] for row, height in passage.sizes()]
-        paces = [self._speeds[direction][speed] for direction, speed in passage.paces()]
+        paces = [(self._speeds[way][bin_], looks) for (way, bin_), looks in passage.speeds.items()]
         return {
             "hour": self._hour(passage.hour, int(passage.weekend)),
             "place": _mean(rarest),
             "direction": _mean(ways),
             "size": _mean(sizes),
-            "speed": max(paces, default=0.0),
+            "speed": hardly_exceeded(paces) or 0.0,
             "stay": self._stays[passage.stay_bin],
         }
 

@@ -9,12 +9,12 @@ from pipeline.config import NoveltyRule
 from pipeline.protocols import JsonObject
 from pipeline.rules.ordinary import Ordinary, Surprise
 from pipeline.rules.outline import Outline
-from pipeline.rules.passages import LEAST_LOOKS, Passage
+from pipeline.rules.passages import Passage
 from pipeline.types import Finding, Track, View, Zone
 from pipeline.wording import article, clock, place, sentence
 
-SAMPLE_S = 0.5
-"""A track is looked at so often..."""
+SAMPLE_S = 0.15
+"""A track is looked at so often, or with each look of its camera where they are rarer..."""
 SCORE_S = 1.0
 """...and judged so often..."""
 SCORED_FROM_S = 2.0
@@ -48,7 +48,6 @@ class _Under:
     passage: Passage
     sampled: float
     scored: float
-    inside: bool = True
     peak: Surprise | None = None
     """The most unusual that it was so far."""
     novel: Finding | None = None
@@ -78,7 +77,6 @@ class Novelty:
         self._ordinary = Ordinary(config.labels, config.forget_days)
         self._passed = passed
         self._under: dict[int, _Under] = {}
-        self._settled: set[int] = set()
         self._limit: float | None = None
         self._now: float | None = None
         self._restored: JsonObject | None = None
@@ -89,7 +87,7 @@ class Novelty:
         if self._restored is not None:
             self._resume(self._restored, now)
         if self._now is not None and 0 < now - self._now <= LONGEST_GAP_S:
-            self._ordinary.watch(now - self._now)
+            self._ordinary.watch(now - self._now, view.captured_at)
         self._now = now
         for number in [n for n, u in self._under.items() if now - u.passage.last > AWAY_S]:
             self._over(number)
@@ -162,7 +160,7 @@ class Novelty:
         return under
 
     def _score(self, under: _Under, track: Track, view: View) -> None:
-        if under.passage.looks < LEAST_LOOKS:
+        if not under.passage.known:
             return
         surprise = self._ordinary.surprise(under.passage)
         if under.peak is None or surprise.total > under.peak.total:
@@ -182,7 +180,7 @@ class Novelty:
 
     def _over(self, number: int) -> None:
         under = self._under.pop(number)
-        if under.passage.looks < LEAST_LOOKS:
+        if not under.passage.known:
             return
         if under.peak is None:
             under.peak = self._ordinary.surprise(under.passage)
@@ -203,7 +201,9 @@ class Novelty:
         where = place(self._zone.name if self._zone else view.camera_name)
         who = article(track.label)
         part = surprise.leading
-        size = "large" if self._ordinary.is_large(under.passage) else "small"
+        size = ""
+        if part == "size":
+            size = "large" if self._ordinary.is_large(under.passage) else "small"
         what = WORDS[part].format(who=who, where=where, size=size)
         bits, usual = surprise.bits[part], surprise.usual[part]
         reason = f"{what} ({bits:.0f} bits, usually under {max(usual, 1):.0f})"

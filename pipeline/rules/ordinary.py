@@ -10,6 +10,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -17,16 +18,17 @@ from pipeline.protocols import JsonObject
 from pipeline.rules import tails
 from pipeline.rules.counting import (
     BITS,
-    KNOWN_FROM,
     SIZE,
     LabelCounts,
     Usual,
     bits_bin,
 )
+from pipeline.rules.larger import KNOWN_FROM
 from pipeline.rules.passages import HOURS, Passage
 from pipeline.rules.probabilities import PRIOR, Counts
 
 DAY_S = 86_400.0
+HOUR_S = 3600
 BIT = 0.25
 AIM = 0.5
 """So much of `per_day` is aimed at, since what is usual changes from week to week."""
@@ -75,24 +77,30 @@ class Ordinary:
         self._peaks = np.zeros(PEAKS)
         self._label_bits = np.zeros(BITS)
         self._usual_label: Usual | None = None
-        self._watched_s = 0.0
+        self._watched = np.zeros((2, HOURS))
+        """For how many hours, on working days and at weekends, in each hour of the day; lately."""
         self._unforgotten_s = 0.0
         self.watched_s = 0.0
         """For how long it was watched in all, nothing forgotten."""
         self.passages = 0
         """How many were learned in all, nothing forgotten."""
 
-    def watch(self, seconds: float) -> None:
-        """So much time has passed."""
+    def watch(self, seconds: float, until: datetime) -> None:
+        """So much time has passed until then, which is in the site's time zone."""
         self.watched_s += seconds
-        self._watched_s += seconds
         self._unforgotten_s += seconds
+        while seconds > 0:
+            # Back to the full hour.
+            part = min(seconds, (until.minute * 60 + until.second) or HOUR_S)
+            until -= timedelta(seconds=part)
+            self._watched[int(until.weekday() >= 5), until.hour] += part / HOUR_S
+            seconds -= part
 
     @property
     def passages_per_day(self) -> float:
         """Lately."""
         passed = sum(label.weight for label in self._labels.values())
-        return passed / max(self._watched_s / DAY_S, 1 / HOURS)
+        return passed / max(float(self._watched.sum()) / HOURS, 1 / HOURS)
 
     def limit(self, per_day: float) -> float:
         """The surprise that fewer than `per_day` usual passages a day exceed; infinite as long as
@@ -111,7 +119,7 @@ class Ordinary:
             self._usual_label = Usual.of(self._label_bits)
         usual = {"label": self._usual_label}
         if known.weight >= KNOWN_FROM:
-            table = known.table()
+            table = known.table(self._watched)
             bits |= table.bits(passage)
             usual |= table.usual
         return Surprise(
@@ -122,7 +130,7 @@ class Ordinary:
 
     def is_large(self, passage: Passage) -> bool:
         """Whether it is larger than most of its label, rather than smaller."""
-        return self._labels[passage.label].table().is_large(passage)
+        return self._labels[passage.label].table(self._watched).is_large(passage)
 
     def learn(self, passage: Passage, surprise: Surprise | None) -> None:
         """A passage is over; how unusual it was counts among the surprises, if it is given."""
@@ -140,7 +148,7 @@ class Ordinary:
         left = 0.5 ** (self._unforgotten_s / self._half_life_s)
         self._peaks *= 0.5 ** (self._unforgotten_s / self._peaks_half_life_s)
         self._unforgotten_s = 0.0
-        self._watched_s *= left
+        self._watched *= left
         self._label_bits *= left
         for label in self._labels.values():
             label.forget(left)
@@ -150,7 +158,7 @@ class Ordinary:
         self._forget()
         return {
             "watched_s": round(self.watched_s, 1),
-            "lately_s": round(self._watched_s, 1),
+            "watched": _packed(self._watched.reshape(-1)),
             "passages": self.passages,
             "peaks": _packed(self._peaks),
             "label_bits": _packed(self._label_bits),
@@ -167,16 +175,25 @@ class Ordinary:
         """
         peaks = _unpacked(memory["peaks"], PEAKS)
         label_bits = _unpacked(memory["label_bits"], BITS)
-        watched_s, lately_s = float(memory["watched_s"]), float(memory["lately_s"])
-        passages = int(memory["passages"])
+        watched = _unpacked(memory["watched"], 2 * HOURS).reshape(2, HOURS)
+        watched_s = _number(memory["watched_s"])
+        passages = int(_number(memory["passages"]))
         labels = {
             name: LabelCounts(_unpacked(text, SIZE))
             for name, text in memory["labels"].items()
             if name in self._labels
         }
         self._peaks, self._label_bits, self._usual_label = peaks, label_bits, None
-        self.watched_s, self._watched_s, self.passages = watched_s, lately_s, passages
+        self.watched_s, self._watched, self.passages = watched_s, watched, passages
         self._labels |= labels
+
+
+def _number(value: float) -> float:
+    """Raises: ValueError: it is below 0 or not finite."""
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{number} is no number of seconds or passages")
+    return number
 
 
 def _packed(counts: Counts) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from pipeline.protocols import JsonObject
 from pipeline.types import Box, Size, Track
+
+Figure = TypeVar("Figure", int, float)
 
 COLUMNS, ROWS = 24, 14
 """The picture is divided into so many cells, which are about square in most cameras."""
@@ -25,10 +28,13 @@ SHORTEST_S = 1.0
 STAYS = 14 * PER_OCTAVE
 """From a second to four hours and a half, in quarters of octaves."""
 HOURS = 24
-FAST_SHARE = 0.9
-"""A passage's speed is the one below which it stays for this share of the time: no trembling."""
+FAST_SHARE = 0.75
+"""A passage's speed is the one below which it stays for this share of the time: no trembling, and
+no jump of a box, which lasts a second in a velocity..."""
 LEAST_LOOKS = 3
-"""What was seen less often is no passage, or not in that direction."""
+"""...and reaches in so many looks."""
+LEAST_S = 0.7
+"""What was seen for less long, or in fewer looks, is no passage."""
 CUT = 2.0
 """A box so near to the border of the picture, in pixels, is cut off: its size says nothing."""
 
@@ -80,6 +86,11 @@ class Passage:
             self.heights[row] = (total + log_height, number + 1)
 
     @property
+    def known(self) -> bool:
+        """Whether enough was seen of it to tell of it."""
+        return self.looks >= LEAST_LOOKS and self.last - self.began >= LEAST_S
+
+    @property
     def stay_bin(self) -> int:
         return _octave_bin(self.last - self.began, SHORTEST_S, STAYS)
 
@@ -87,16 +98,11 @@ class Passage:
         """(direction, the speed that it hardly exceeded) of each direction in which it moved for
         more than a moment: a step towards the camera looks shorter than one across."""
         found = []
-        for direction in {direction for direction, _ in self.speeds}:
-            speeds = {bin_: n for (way, bin_), n in self.speeds.items() if way == direction}
-            looks = sum(speeds.values())
-            beyond = math.floor(looks * (1 - FAST_SHARE))
-            for bin_ in sorted(speeds, reverse=True):
-                beyond -= speeds[bin_]
-                if beyond < 0:
-                    if looks >= LEAST_LOOKS:
-                        found.append((direction, bin_))
-                    break
+        for direction in sorted({direction for direction, _ in self.speeds}):
+            speeds = [(bin_, n) for (way, bin_), n in self.speeds.items() if way == direction]
+            pace = hardly_exceeded(speeds)
+            if pace is not None:
+                found.append((direction, pace))
         return found
 
     def directions(self) -> list[tuple[int, int]]:
@@ -141,6 +147,20 @@ class Passage:
             heights={row: (total, number) for row, total, number in saved["heights"]},
             speeds={(way, bin_): number for way, bin_, number in saved["speeds"]},
         )
+
+
+def hardly_exceeded(looks: Iterable[tuple[Figure, int]]) -> Figure | None:
+    """What a passage hardly exceeds, from pairs of a figure and in how many looks it was so; None
+    of fewer than `LEAST_LOOKS`."""
+    ordered = sorted(looks, reverse=True)
+    beyond = max(
+        math.floor(sum(number for _, number in ordered) * (1 - FAST_SHARE)), LEAST_LOOKS - 1
+    )
+    for figure, number in ordered:
+        beyond -= number
+        if beyond < 0:
+            return figure
+    return None
 
 
 def cell_of(box: Box, size: Size) -> int:

@@ -9,23 +9,40 @@ from numpy.typing import NDArray
 Counts = NDArray[np.float64]
 
 PRIOR = 0.5
-"""So much is counted of what was never seen (Jeffreys); of hours one in all (Perks)."""
-PULL = 10.0
-"""A place at an hour is told from all hours as if so many had passed there."""
-PULL_NEAR = 2.0
-"""The direction at a place, the size there, and the speed in a direction are told from all of them
-as if of so many."""
-POOLED = 2.0
-"""The hours of working days, and of weekends, are told from all days as if so many had passed."""
-_DAYS = np.array([[5 / 7], [2 / 7]])
+"""So much is counted of what was never seen (Jeffreys) right beside what is seen most..."""
+STEPS = 8
+"""...and half as much with each step farther from it, up to so many: an hour, a cell or an eighth
+of the compass. So what is far from all that was ever seen is less probable than what is beside it,
+as with figures (`larger`)."""
+PULL = 1.0
+"""A part at a place or hour is told from all of them as if so many had been expected there, and had
+come."""
+
+_DAYS = np.array([[5.0], [2.0]])
 
 
-def of_hours(hours: Counts) -> Counts:
-    """Of each hour of working days and of weekends, as if there were as many days of both."""
-    smooth = near(hours, 1, around=True) + 1 / hours.size
-    all_days = smooth.sum(axis=0, keepdims=True)
-    mixed = (smooth + POOLED * all_days / all_days.sum()) / _DAYS
-    return np.asarray(mixed / mixed.sum())
+def of_hours(hours: Counts, watched: Counts) -> Counts:
+    """That a passage falls into an hour in which so few pass or fewer. Of hours that were not
+    watched nothing is known: they are taken to be as others.
+
+    Args:
+        hours: how many passed; kind of day (working days, weekends) x hour.
+        watched: for how long it was watched then, in hours.
+    """
+    passed, watched = near(hours, 1, around=True), near(watched, 1, around=True)
+    by_hour, long = passed.sum(axis=0), watched.sum(axis=0)
+    mean = by_hour.sum() / max(float(long.sum()), 1.0)
+    prior = PRIOR * fading(by_hour / np.maximum(long, 1.0), 0, around=True)
+    rates = mean * (prior + by_hour) / (prior + mean * long)
+    expected = (watched * rates).sum(axis=1, keepdims=True)
+    rates = rates * (PRIOR + passed.sum(axis=1, keepdims=True)) / (PRIOR + expected)
+    rates = rates * (PULL + passed) / (PULL + watched * rates)
+    flat = rates.reshape(-1)
+    order = np.argsort(flat, kind="stable")
+    summed = np.cumsum((rates * _DAYS).reshape(-1)[order])
+    # Of equals, each is as rare as the last of them.
+    last = np.searchsorted(flat[order], flat, side="right") - 1
+    return np.asarray((summed[last] / summed[-1]).reshape(rates.shape))
 
 
 def of_visits(visits: Counts, hours: Counts) -> Counts:
@@ -36,31 +53,44 @@ def of_visits(visits: Counts, hours: Counts) -> Counts:
         hours: how many passed in each part of the day.
     """
     visits = np.maximum(visits, near(near(visits, 1), 2))
-    always = (visits.sum(axis=0) + PRIOR) / (hours.sum() + 2 * PRIOR)
+    ever = visits.sum(axis=0)
+    always = (ever + PRIOR * fading(fading(ever, 0), 1)) / (hours.sum() + PRIOR)
     visits, hours = near(visits, 0, around=True), near(hours, 0, around=True)
-    now = (visits + PULL * always) / (hours[:, None, None] + PULL)
-    return np.asarray(np.minimum(now, 1.0))
+    return np.asarray(np.minimum(_here(visits, hours[:, None, None], always), 1.0))
 
 
-def conditional(counts: Counts, axis: int) -> Counts:
-    """The probabilities along `axis`, the last one, at each place; where little was counted, those
-    of all places."""
-    axes = tuple(range(axis))
-    everywhere = counts.sum(axis=axes) + PRIOR
-    everywhere = everywhere / everywhere.sum()
-    total = counts.sum(axis=axis, keepdims=True)
-    return np.asarray((counts + PULL_NEAR * everywhere) / (total + PULL_NEAR))
+def of_ways(ways: Counts, passages: float) -> Counts:
+    """The probability of each direction in a cell.
+
+    Args:
+        ways: row x column x direction.
+        passages: how many there were; each is counted in all cells that it came by.
+    """
+    ways = near(near(near(ways, 0), 1), 2, around=True)
+    ever = ways.sum(axis=(0, 1))
+    one = max(float(ever.sum()) / max(passages, 1.0), 1.0)
+    always = ever + PRIOR * one * fading(ever, 0, around=True)
+    here = _here(ways, ways.sum(axis=2, keepdims=True), always / always.sum())
+    return np.asarray(here / here.sum(axis=2, keepdims=True))
 
 
-def of_more(counts: Counts) -> Counts:
-    """That a figure is so large or larger, along the last axis; where little was counted, as
-    everywhere."""
-    beyond = np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1]
-    everywhere = beyond.reshape(-1, counts.shape[-1]).sum(axis=0) + PRIOR
-    everywhere = everywhere / everywhere[0]
-    found = (beyond + PULL_NEAR * everywhere) / (beyond[..., :1] + PULL_NEAR)
-    # So many have passed, and no more can be told from them.
-    return np.asarray(np.maximum(found, PRIOR / (counts.sum() + PRIOR)))
+def _here(counts: Counts, passed: Counts, always: Counts) -> Counts:
+    """What of so many that passed here is to be expected, if `always` is what holds everywhere."""
+    return always * (PULL + counts) / (PULL + passed * always)
+
+
+def fading(counts: Counts, axis: int, *, around: bool = False) -> Counts:
+    """How near each is to what is counted most along an axis: 1 for that, and for others no less
+    than half of what a neighbour has, down to 0.5 ** `STEPS`; `around` as in `near`."""
+    found = np.moveaxis(counts / max(float(counts.max()), 1e-9), axis, 0)
+    for _ in range(STEPS):
+        padded = (
+            np.concatenate([found[-1:], found, found[:1]])
+            if around
+            else np.concatenate([found[:1], found, found[-1:]])
+        )
+        found = np.maximum(found, np.maximum(padded[:-2], padded[2:]) / 2)
+    return np.asarray(np.moveaxis(np.maximum(found, 0.5**STEPS), 0, axis))
 
 
 def near(counts: Counts, axis: int, *, around: bool = False) -> Counts:
