@@ -127,6 +127,14 @@ def test_only_what_gives_the_same_is_convolved_before_it_is_enlarged(
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+def test_maps_of_unknown_form_are_left_as_they_are() -> None:
+    unknown = opset13.parameter(ov.PartialShape.dynamic(), np.float32)
+    weights = opset13.constant(np.ones((6, 4, 1, 1), np.float32))
+    both = opset13.concat([enlarged(unknown), unknown], 1)
+    after = opset13.convolution(both, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+    assert convolve_before_enlarging(ov.Model([opset13.result(after)], [unknown], "made")) == 0
+
+
 def test_a_convolution_sees_small_maps_afterwards() -> None:
     model = model_of(first)
 
