@@ -173,6 +173,9 @@ def examine(model: Any, weights: Path) -> Exported:
     shape = model.inputs[0].partial_shape
     if len(model.inputs) != 1 or len(shape) != 4 or not (shape[1].is_dynamic or shape[1] == 3):
         raise ValueError("its input is not one colour picture")
+    kind = model.inputs[0].element_type
+    if not kind.is_real():
+        raise ValueError(f"its input is of {kind.get_type_name()}, not of floats 0..1")
     if len(model.outputs) != 1:
         raise ValueError(f"it has {len(model.outputs)} outputs, not one")
     batch, _, height, width = (None if side.is_dynamic else side.get_length() for side in shape)

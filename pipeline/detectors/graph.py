@@ -10,6 +10,13 @@ CHANNELS = 1
 """The axis of the channels in (batch, channels, height, width)."""
 
 
+def channels_of(value: Any) -> int:
+    """How many channels a value (batch, channels, ...) has; 0 if that is not known."""
+    shape = value.get_partial_shape()
+    known = shape.rank.is_static and len(shape) > CHANNELS and shape[CHANNELS].is_static
+    return shape[CHANNELS].get_length() if known else 0
+
+
 def feed_with_bytes(model: Any) -> None:
     """Give a model an input (1, height, width, 3) uint8 instead of floats 0..1, planes apart.
 
@@ -51,8 +58,9 @@ def convolve_before_enlarging(model: Any) -> int:
         maps = _laid_on_each_other(convolution)
         if not any(map(_is_enlarged, maps)):
             continue
-        channels = [value.get_partial_shape()[CHANNELS].get_length() for value in maps]
-        weights = opset13.variadic_split(convolution.input_value(1), CHANNELS, channels)
+        weights = opset13.variadic_split(
+            convolution.input_value(1), CHANNELS, [channels_of(value) for value in maps]
+        )
         parts = []
         for number, value in enumerate(maps):
             enlarge = value.get_node() if _is_enlarged(value) else None
@@ -87,7 +95,7 @@ def _laid_on_each_other(convolution: Any) -> list[Any]:
         return []
     maps: list[Any] = both.get_node().input_values()
     weights = convolution.input_value(1).get_partial_shape()
-    known = all(value.get_partial_shape()[CHANNELS].is_static for value in maps)
+    known = all(channels_of(value) for value in maps)
     cells = weights.is_static and list(weights.to_shape())[2:] == [1, 1]
     return maps if known and cells and both.get_node().get_attributes()["axis"] == CHANNELS else []
 

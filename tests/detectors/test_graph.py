@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.detectors.compiled import Compiler
 from pipeline.detectors.graph import convolve_before_enlarging, feed_with_bytes
+from pipeline.errors import WeightsError
 from pipeline.telemetry import switch_off
 from pipeline.types import Image
 from pipeline.weights import packaged_weights
@@ -18,6 +21,7 @@ from pipeline.weights import packaged_weights
 switch_off()
 import openvino as ov  # noqa: E402
 from openvino import opset13  # noqa: E402
+from openvino.preprocess import PrePostProcessor  # noqa: E402
 
 SMALL, LARGE = (1, 3, 4, 5), (1, 2, 8, 10)
 Make = Callable[[Any, Any], list[Any]]
@@ -127,6 +131,14 @@ def test_only_what_gives_the_same_is_convolved_before_it_is_enlarged(
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+def test_maps_of_unknown_form_are_left_as_they_are() -> None:
+    unknown = opset13.parameter(ov.PartialShape.dynamic(), np.float32)
+    weights = opset13.constant(np.ones((6, 4, 1, 1), np.float32))
+    both = opset13.concat([enlarged(unknown), unknown], 1)
+    after = opset13.convolution(both, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+    assert convolve_before_enlarging(ov.Model([opset13.result(after)], [unknown], "made")) == 0
+
+
 def test_a_convolution_sees_small_maps_afterwards() -> None:
     model = model_of(first)
 
@@ -169,3 +181,15 @@ def test_names_and_sizes_of_the_input_are_kept() -> None:
     assert height.is_dynamic
     assert width.is_dynamic
     assert channels.get_length() == 3
+
+
+def test_a_model_that_takes_bytes_already_is_refused(tmp_path: Path) -> None:
+    model = ov.Core().read_model(packaged_weights())
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(ov.Type.u8)
+    steps.input().preprocess().convert_element_type(ov.Type.f32).scale(255.0)
+    path = tmp_path / "bytes.xml"
+    ov.save_model(steps.build(), path)
+
+    with pytest.raises(WeightsError, match="its input is of u8, not of floats"):
+        Compiler(path, None, "auto")

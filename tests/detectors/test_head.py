@@ -90,12 +90,77 @@ def test_where_nothing_is_sure_enough_there_is_no_box(both: Both) -> None:
 
 def test_a_head_whose_boxes_are_others_is_told_apart(both: Both) -> None:
     assert agrees(both.surest, both.levels, both.output, CANVAS)
-    moved, paler = both.output.copy(), both.output.copy()
-    moved[0, 17] += 0.5
+    moved, paler, exchanged = (both.output.copy() for _ in range(3))
+    moved[0, -1] += 0.1
     paler[4:, 300] *= 0.5
+    exchanged[[4 + PERSON, 4 + BICYCLE]] = exchanged[[4 + BICYCLE, 4 + PERSON]]
     assert not agrees(both.surest, both.levels, moved, CANVAS)
     assert not agrees(both.surest, both.levels, paler, CANVAS)
+    assert not agrees(both.surest, both.levels, exchanged, CANVAS)
     assert not agrees(both.surest, both.levels, both.output[:, 1:], CANVAS)
+    assert not agrees(both.surest * np.nan, both.levels, both.output, CANVAS)
+
+
+def test_a_head_whose_grids_are_of_different_sizes_is_told_apart(both: Both) -> None:
+    fewer = [Level(one.distributions[1:], one.scores) for one in both.levels]
+    assert not agrees(both.surest, fewer, both.output, CANVAS)
+
+
+@pytest.mark.filterwarnings("error")
+def test_scores_that_are_as_good_as_nothing_are_worked_out_in_silence() -> None:
+    logits = np.full((1, 1, 2), -1000, np.float32)
+    logits[..., 0] = 3
+    level = Level(np.zeros((1, 1, 64), np.float32), logits)
+    found = candidates(
+        np.array([0.95], np.float32), [level], (32, 32), 0.0, frozenset([0, 1]), every_label=True
+    )
+    assert found.confidences.tolist() == pytest.approx([1 / (1 + np.exp(-3)), 0], abs=1e-6)
+
+
+def head(classes: int = 3, *, kind: Any = np.float32, split: str = "lengths") -> ov.Model:
+    """A model of one level's last convolutions, and what makes a YOLO's output of them."""
+    picture = opset13.parameter([1, 3, 4, 5], kind, name="picture")
+    random = np.random.default_rng(2)
+
+    def convolution(channels: int) -> Any:
+        weights = opset13.constant(random.normal(size=(channels, 3, 1, 1)).astype(kind))
+        return opset13.convolution(picture, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+
+    both = opset13.concat([convolution(64), convolution(classes)], 1)
+    flat = opset13.reshape(both, opset13.constant([1, 64 + classes, -1]), False)
+    if split == "equal":
+        parts = opset13.split(flat, opset13.constant(1), 2)
+    else:
+        lengths = opset13.constant([-1, classes] if split == "rest" else [64, classes])
+        parts = opset13.variadic_split(flat, opset13.constant(1), lengths)
+    sides = opset13.reshape(parts.output(0), opset13.constant([1, 4, 16, -1]), False)
+    shares = opset13.softmax(sides, 2)
+    strides = opset13.constant(np.arange(16, dtype=kind).reshape(1, 1, 16, 1))
+    distances = opset13.reduce_sum(opset13.multiply(shares, strides), opset13.constant([2]))
+    output = opset13.concat([distances, opset13.sigmoid(parts.output(1))], 1)
+    return ov.Model([opset13.result(output)], [picture], "made")
+
+
+@pytest.mark.parametrize(("classes", "split"), [(1, "lengths"), (3, "rest"), (64, "equal")])
+def test_scores_and_distributions_may_be_parted_in_any_way(classes: int, split: str) -> None:
+    model = head(classes, split=split)
+    assert add_head(model, classes)
+    picture = np.random.default_rng(5).normal(size=(1, 3, 4, 5)).astype(np.float32)
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    own, _, _, logits = ov.Core().compile_model(model, "CPU", exact)([picture]).values()
+    assert logits.shape == (1, 4, 5, classes)
+    probabilities = 1 / (1 + np.exp(-logits.reshape(-1, classes)))
+    np.testing.assert_allclose(probabilities.T, own[0, 4:], atol=1e-6)
+
+
+def test_a_model_of_float16_is_read_at_its_end_where_its_logits_would_be_too_coarse() -> None:
+    assert not add_head(head(kind=np.float16), 3)
+
+
+def test_a_model_with_parts_of_unknown_form_is_read_at_its_end() -> None:
+    picture = opset13.parameter(ov.PartialShape.dynamic(), np.float32)
+    output = opset13.concat([opset13.softmax(picture, 1), opset13.sigmoid(picture)], 1)
+    assert not add_head(ov.Model([opset13.result(output)], [picture], "made"), 3)
 
 
 def test_a_model_that_goes_on_from_its_boxes_in_another_way_is_read_at_its_end(
