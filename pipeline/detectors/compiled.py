@@ -95,9 +95,10 @@ class Compiler:
             model = self._core.read_model(weights)
             exported = examine(model, weights)
             self.features = 1 if add_features(model, exported.size) else None
-            self.head: int | None = len(model.outputs)
-            if not add_head(model, len(exported.labels)):
-                self.head = None
+            first = len(model.outputs)
+            # Elsewhere more would leave the device than the model's own output is.
+            read_early = self._device == "CPU" and add_head(model, len(exported.labels))
+            self.head = first if read_early else None
             convolve_before_enlarging(model)
             feed_with_bytes(model)
             self._model = model
