@@ -27,7 +27,7 @@ from pipeline.tracking.targets import (
     known,
     unused,
 )
-from pipeline.types import Detection
+from pipeline.types import Detection, Size
 
 BUFFER = 0.1
 """By this share of their sides boxes are widened to each side..."""
@@ -54,6 +54,10 @@ a part is still seen, and who sets off again runs ahead of what was expected."""
 ALONE_S = 1.5
 """Where nobody else may be meant, on either side, it may have been missed for so long: of who falls
 or bends down the detector sees little, and that looks different."""
+STAYS_ALIKE = 0.82
+"""Whose middle is expected beyond the border of the picture has left, and who is found there is
+another, unless it was seen in the last look and the looks' cosine is at least this: somebody who
+stops at the border, or turns back."""
 PART_INSIDE = 0.8
 """A box that lies within another by this share of it..."""
 PART_SURE = 0.6
@@ -94,6 +98,7 @@ class Association:
         families: Sequence[str],
         now: float,
         keep_s: float,
+        size: Size,
     ) -> list[Joined]:
         """What continues what in a look at `now`, which is after the last one.
 
@@ -103,6 +108,7 @@ class Association:
             now: seconds.
             keep_s: targets that were not seen for longer are let go, though not because there was
                 no look for up to STALL_S.
+            size: (width, height) of the picture.
         """
         targets, before = self.targets, self.targets.at
         targets.keep(now - targets.seen <= max(keep_s, STALL_S))
@@ -110,8 +116,9 @@ class Association:
         boxes = np.array([one.box for one in detections], np.float64).reshape(-1, 4)
         kinds = np.array([self._family(name) for name in families], np.int64)
         looks = _looks(detections)
-        rows, columns = _assigned(self._costs(boxes, kinds, looks, before, keep_s))
-        near = self._left_over(rows, columns, boxes, kinds, before)
+        outside = targets.outside(size)
+        rows, columns = _assigned(self._costs(boxes, kinds, looks, before, keep_s, outside))
+        near = self._left_over(rows, columns, boxes, kinds, before, outside)
         rows, columns = (np.concatenate(pair) for pair in zip((rows, columns), near, strict=True))
         joined = [
             Joined(int(targets.ids[row]), int(column), not targets.confirmed[row])
@@ -149,29 +156,45 @@ class Association:
         return self._families.setdefault(name, len(self._families))
 
     def _costs(
-        self, boxes: Floats, kinds: Ints, looks: Looks | None, before: float, keep_s: float
+        self,
+        boxes: Floats,
+        kinds: Ints,
+        looks: Looks | None,
+        before: float,
+        keep_s: float,
+        outside: Flags,
     ) -> Floats:
         """Of each target (rows) with each detection (columns)."""
         targets = self.targets
         spread = np.sqrt(targets.spread[:, 0]) / targets.scale
         buffer = np.minimum(BUFFER + BUFFER_PER_SPREAD * spread, BUFFER_MOST)
         overlap = _overlap(targets, np.arange(len(targets)), boxes, buffer)
+        possible = (overlap >= LEAST_OVERLAP) & (targets.families[:, None] == kinds)
         cost = 1 - overlap * np.sqrt(_overlap_of_heights(targets, boxes))
+        stays = np.zeros_like(possible)
         if looks is not None and targets.look.shape[1] == looks.shape[1]:
             # One of which it is not known has a length of 0, and is as likely as not.
             both = known(targets.look)[:, None] & known(looks)
-            cost = cost + both * (LOOK_WEIGHT * (LOOK_MIDDLE - targets.look @ looks.T))
+            cosine = targets.look @ looks.T
+            cost = cost + both * (LOOK_WEIGHT * (LOOK_MIDDLE - cosine))
+            stays = (cosine >= STAYS_ALIKE) & (targets.seen >= before)[:, None]
+        possible &= stays | ~outside[:, None]
         missed = np.maximum(before - targets.seen, 0.0) / keep_s
         cost = cost + (MISSED_COST * missed + TENTATIVE_COST * ~targets.confirmed)[:, None]
-        possible = (overlap >= LEAST_OVERLAP) & (targets.families[:, None] == kinds)
         return np.where(possible & (cost <= MOST_COST), cost, _NONE)
 
     def _left_over(
-        self, rows: Ints, columns: Ints, boxes: Floats, kinds: Ints, before: float
+        self,
+        rows: Ints,
+        columns: Ints,
+        boxes: Floats,
+        kinds: Ints,
+        before: float,
+        outside: Flags,
     ) -> tuple[Ints, Ints]:
         """Pairs of what these pairs left over, by place alone."""
         targets = self.targets
-        free = targets.confirmed & (targets.seen >= before - ALONE_S)
+        free = targets.confirmed & (targets.seen >= before - ALONE_S) & ~outside
         free[rows] = False
         rest = np.flatnonzero(free)
         others = unused(len(boxes), columns)

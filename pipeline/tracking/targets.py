@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.types import Size
+
 Floats = NDArray[np.float64]
 Looks = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -65,6 +67,10 @@ class Targets:
     def scale(self) -> Floats:
         """Each one's unit of length in pixels, (n,)."""
         return np.sqrt(np.maximum(self.size[:, 0] * self.size[:, 1], 1.0))
+
+    def outside(self, size: Size) -> Flags:
+        """Whose middle is expected beyond the border of a picture of (width, height) `size`."""
+        return np.asarray(((self.centre < 0) | (self.centre > size)).any(axis=1))
 
     def predict(self, now: float) -> None:
         """Where they are at `now`, if they go on as they did."""
