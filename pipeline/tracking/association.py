@@ -120,12 +120,10 @@ class Association:
         rows, columns = _assigned(self._costs(boxes, kinds, looks, before, keep_s, outside))
         near = self._left_over(rows, columns, boxes, kinds, before, outside)
         rows, columns = (np.concatenate(pair) for pair in zip((rows, columns), near, strict=True))
-        joined = [
-            Joined(int(targets.ids[row]), int(column), not targets.confirmed[row])
-            for row, column in zip(rows, columns, strict=True)
-        ]
+        numbers, begun = targets.ids[rows].tolist(), (~targets.confirmed[rows]).tolist()
+        joined = list(map(Joined, numbers, columns.tolist(), begun))
+        confidences = np.array([one.confidence for one in detections])
         if len(rows):
-            confidences = np.array([one.confidence for one in detections])
             targets.correct(rows, boxes[columns], confidences[columns])
             targets.confirmed[rows] = True
             if looks is not None:
@@ -134,7 +132,7 @@ class Association:
         targets.keep((targets.seen == now) | (targets.confirmed & (now - targets.seen <= keep_s)))
         others = unused(len(boxes), columns)
         if len(others):
-            whole = ~_parts(boxes, kinds, np.array([one.confidence for one in detections]))
+            whole = ~_parts(boxes, kinds, confidences)
             self._begin(others[whole[others]], boxes, kinds, looks)
         return joined
 
@@ -168,7 +166,7 @@ class Association:
         targets = self.targets
         spread = np.sqrt(targets.spread[:, 0]) / targets.scale
         buffer = np.minimum(BUFFER + BUFFER_PER_SPREAD * spread, BUFFER_MOST)
-        overlap = _overlap(targets, np.arange(len(targets)), boxes, buffer)
+        overlap = _overlap(targets.centre, targets.size, boxes, buffer)
         possible = (overlap >= LEAST_OVERLAP) & (targets.families[:, None] == kinds)
         cost = 1 - overlap * np.sqrt(_overlap_of_heights(targets, boxes))
         stays = np.zeros_like(possible)
@@ -200,7 +198,8 @@ class Association:
         others = unused(len(boxes), columns)
         if not len(rest) or not len(others):
             return _NO_PAIRS
-        overlap = _overlap(targets, rest, boxes[others], np.full(len(rest), BUFFER_MOST))
+        widened = np.full(len(rest), BUFFER_MOST)
+        overlap = _overlap(targets.centre[rest], targets.size[rest], boxes[others], widened)
         possible = targets.families[rest][:, None] == kinds[others]
         possible &= overlap >= NEAR_OVERLAP
         alone = (possible.sum(axis=1) == 1)[:, None] & (possible.sum(axis=0) == 1)
@@ -224,13 +223,13 @@ def _looks(detections: Sequence[Detection]) -> Looks | None:
     return np.array(looks, np.float32)
 
 
-def _overlap(targets: Targets, rows: Ints, boxes: Floats, buffer: Floats) -> Floats:
-    """Intersection over union, 0..1, of the targets in some rows with each box (columns), both
-    widened to each side by a share of their sides that is `buffer` (rows,)."""
+def _overlap(middles: Floats, sizes: Floats, boxes: Floats, buffer: Floats) -> Floats:
+    """Intersection over union, 0..1, of targets (rows), by their middles and sizes (n, 2), with
+    each box (columns), both widened to each side by the share `buffer` (n,) of their sides."""
     centre, size = centres_and_sizes(boxes)
     half = 0.5 + buffer[:, None, None]
-    mine = targets.size[rows][:, None]
-    shared = _common(np.abs(targets.centre[rows][:, None] - centre), half * mine, half * size)
+    mine = sizes[:, None]
+    shared = _common(np.abs(middles[:, None] - centre), half * mine, half * size)
     both = shared[:, :, 0] * shared[:, :, 1]
     areas = mine[:, :, 0] * mine[:, :, 1] + size[:, 0] * size[:, 1]
     overlap: Floats = both / np.maximum(4 * half[:, :, 0] ** 2 * areas - both, 1e-9)

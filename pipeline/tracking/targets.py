@@ -70,7 +70,8 @@ class Targets:
 
     def outside(self, size: Size) -> Flags:
         """Whose middle is expected beyond the border of a picture of (width, height) `size`."""
-        return np.asarray(((self.centre < 0) | (self.centre > size)).any(axis=1))
+        across, down = self.centre.T
+        return (across < 0) | (across > size[0]) | (down < 0) | (down > size[1])
 
     def predict(self, now: float) -> None:
         """Where they are at `now`, if they go on as they did."""

@@ -187,12 +187,17 @@ def test_who_stops_at_the_border_of_the_picture_or_turns_back_is_the_same():
     look = np.zeros(8, np.float32)
     look[0] = 1.0
 
-    def found(at: float) -> list[Detection]:
-        one = at_the_border(1000 - 160 * abs(at - 2.0))
-        return [replace(one, embedding=look)] if one else []
+    def ids(after: Callable[[float], float]) -> set[int]:
+        def found(at: float) -> list[Detection]:
+            one = at_the_border(700 + 200 * at if at <= 1.5 else after(at))
+            assert one is not None
+            return [replace(one, embedding=look)]
 
-    seen, _ = walk(Tracking(), times(0, 5, 0.4), found)
-    assert {track.id for tracks in seen for track in tracks} == {1}
+        seen, _ = walk(Tracking(), times(0, 4, 0.5), found)
+        return {track.id for tracks in seen for track in tracks}
+
+    assert ids(lambda _: 1000) == {1}
+    assert ids(lambda at: 1000 - 100 * (at - 1.5)) == {1}
 
 
 def test_irregular_looks_follow_all_the_same():
