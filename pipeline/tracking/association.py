@@ -27,7 +27,7 @@ from pipeline.tracking.targets import (
     known,
     unused,
 )
-from pipeline.types import Detection, Size
+from pipeline.types import Detection
 
 BUFFER = 0.1
 """By this share of their sides boxes are widened to each side..."""
@@ -55,7 +55,7 @@ ALONE_S = 1.5
 """Where nobody else may be meant, on either side, it may have been missed for so long: of who falls
 or bends down the detector sees little, and that looks different."""
 STAYS_ALIKE = 0.82
-"""Whose middle is expected beyond the border of the picture has left, and who is found there is
+"""Whose middle is expected beyond a side of the picture has left, and who is found there is
 another, unless it was seen in the last look and the looks' cosine is at least this: somebody who
 stops at the border, or turns back."""
 PART_INSIDE = 0.8
@@ -98,7 +98,7 @@ class Association:
         families: Sequence[str],
         now: float,
         keep_s: float,
-        size: Size,
+        width: float,
     ) -> list[Joined]:
         """What continues what in a look at `now`, which is after the last one.
 
@@ -108,7 +108,7 @@ class Association:
             now: seconds.
             keep_s: targets that were not seen for longer are let go, though not because there was
                 no look for up to STALL_S.
-            size: (width, height) of the picture.
+            width: of the picture.
         """
         targets, before = self.targets, self.targets.at
         targets.keep(now - targets.seen <= max(keep_s, STALL_S))
@@ -116,9 +116,9 @@ class Association:
         boxes = np.array([one.box for one in detections], np.float64).reshape(-1, 4)
         kinds = np.array([self._family(name) for name in families], np.int64)
         looks = _looks(detections)
-        outside = targets.outside(size)
-        rows, columns = _assigned(self._costs(boxes, kinds, looks, before, keep_s, outside))
-        near = self._left_over(rows, columns, boxes, kinds, before, outside)
+        allowed = self._allowed(kinds, looks, before, width)
+        rows, columns = _assigned(self._costs(boxes, allowed, looks, before, keep_s))
+        near = self._left_over(rows, columns, boxes, allowed, before)
         rows, columns = (np.concatenate(pair) for pair in zip((rows, columns), near, strict=True))
         numbers, begun = targets.ids[rows].tolist(), (~targets.confirmed[rows]).tolist()
         joined = list(map(Joined, numbers, columns.tolist(), begun))
@@ -153,46 +153,43 @@ class Association:
     def _family(self, name: str) -> int:
         return self._families.setdefault(name, len(self._families))
 
+    def _allowed(self, kinds: Ints, looks: Looks | None, before: float, width: float) -> Flags:
+        """Which targets (rows) may be which detections (columns): those of one family that have
+        not left."""
+        targets = self.targets
+        allowed: Flags = targets.families[:, None] == kinds
+        outside = targets.outside(width)
+        if outside.any():
+            stays = np.zeros_like(allowed)
+            if looks is not None and targets.look.shape[1] == looks.shape[1]:
+                stays = (targets.look @ looks.T >= STAYS_ALIKE) & (targets.seen >= before)[:, None]
+            allowed &= stays | ~outside[:, None]
+        return allowed
+
     def _costs(
-        self,
-        boxes: Floats,
-        kinds: Ints,
-        looks: Looks | None,
-        before: float,
-        keep_s: float,
-        outside: Flags,
+        self, boxes: Floats, allowed: Flags, looks: Looks | None, before: float, keep_s: float
     ) -> Floats:
         """Of each target (rows) with each detection (columns)."""
         targets = self.targets
         spread = np.sqrt(targets.spread[:, 0]) / targets.scale
         buffer = np.minimum(BUFFER + BUFFER_PER_SPREAD * spread, BUFFER_MOST)
         overlap = _overlap(targets.centre, targets.size, boxes, buffer)
-        possible = (overlap >= LEAST_OVERLAP) & (targets.families[:, None] == kinds)
+        possible = (overlap >= LEAST_OVERLAP) & allowed
         cost = 1 - overlap * np.sqrt(_overlap_of_heights(targets, boxes))
-        stays = np.zeros_like(possible)
         if looks is not None and targets.look.shape[1] == looks.shape[1]:
             # One of which it is not known has a length of 0, and is as likely as not.
             both = known(targets.look)[:, None] & known(looks)
-            cosine = targets.look @ looks.T
-            cost = cost + both * (LOOK_WEIGHT * (LOOK_MIDDLE - cosine))
-            stays = (cosine >= STAYS_ALIKE) & (targets.seen >= before)[:, None]
-        possible &= stays | ~outside[:, None]
+            cost = cost + both * (LOOK_WEIGHT * (LOOK_MIDDLE - targets.look @ looks.T))
         missed = np.maximum(before - targets.seen, 0.0) / keep_s
         cost = cost + (MISSED_COST * missed + TENTATIVE_COST * ~targets.confirmed)[:, None]
         return np.where(possible & (cost <= MOST_COST), cost, _NONE)
 
     def _left_over(
-        self,
-        rows: Ints,
-        columns: Ints,
-        boxes: Floats,
-        kinds: Ints,
-        before: float,
-        outside: Flags,
+        self, rows: Ints, columns: Ints, boxes: Floats, allowed: Flags, before: float
     ) -> tuple[Ints, Ints]:
         """Pairs of what these pairs left over, by place alone."""
         targets = self.targets
-        free = targets.confirmed & (targets.seen >= before - ALONE_S) & ~outside
+        free = targets.confirmed & (targets.seen >= before - ALONE_S)
         free[rows] = False
         rest = np.flatnonzero(free)
         others = unused(len(boxes), columns)
@@ -200,8 +197,7 @@ class Association:
             return _NO_PAIRS
         widened = np.full(len(rest), BUFFER_MOST)
         overlap = _overlap(targets.centre[rest], targets.size[rest], boxes[others], widened)
-        possible = targets.families[rest][:, None] == kinds[others]
-        possible &= overlap >= NEAR_OVERLAP
+        possible = allowed[rest[:, None], others] & (overlap >= NEAR_OVERLAP)
         alone = (possible.sum(axis=1) == 1)[:, None] & (possible.sum(axis=0) == 1)
         possible &= alone | (targets.seen[rest] >= before)[:, None]
         near, near_columns = _assigned(np.where(possible, 1 - overlap, _NONE))

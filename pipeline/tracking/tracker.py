@@ -59,7 +59,7 @@ class Tracking:
         self._measure(frame.size)
         families = [family(one.label) for one in detections]
         joined = self._association.update(
-            detections, families, now, patient(LOST_AFTER_S, period_s), frame.size
+            detections, families, now, patient(LOST_AFTER_S, period_s), frame.size[0]
         )
         for one in joined:
             if not one.begins:

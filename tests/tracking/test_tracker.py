@@ -189,7 +189,7 @@ def test_who_stops_at_the_border_of_the_picture_or_turns_back_is_the_same():
 
     def ids(after: Callable[[float], float]) -> set[int]:
         def found(at: float) -> list[Detection]:
-            one = at_the_border(700 + 200 * at if at <= 1.5 else after(at))
+            one = at_the_border(820 + 120 * at if at <= 1.5 else after(at))
             assert one is not None
             return [replace(one, embedding=look)]
 
@@ -197,7 +197,20 @@ def test_who_stops_at_the_border_of_the_picture_or_turns_back_is_the_same():
         return {track.id for tracks in seen for track in tracks}
 
     assert ids(lambda _: 1000) == {1}
-    assert ids(lambda at: 1000 - 100 * (at - 1.5)) == {1}
+    assert ids(lambda at: 1000 - 120 * (at - 1.5)) == {1}
+
+
+def test_who_falls_at_the_lower_border_and_is_lost_meanwhile_has_not_left():
+    """The boxes are those of a filmed fall."""
+    upright, falling = Box(290, 28, 407, 389), Box(238, 72, 364, 407)
+    boxes = dict.fromkeys((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), upright)
+    boxes |= {1.2: falling, 1.8: Box(157, 280, 358, 480), 2.8: Box(4, 301, 395, 480)}
+    tracker, ids = Tracking(), set()
+    for at in (round(at, 1) for at in times(0, 3)):
+        found = [Detection("person", 0.6, boxes[at])] if at in boxes else []
+        seen, _ = tracker.update(handmade.frame(at, size=(640, 480)), found)
+        ids |= {(track.id, track.detection.box) for track in seen}
+    assert (1, boxes[2.8]) in ids
 
 
 def test_irregular_looks_follow_all_the_same():

@@ -91,7 +91,7 @@ class _Person:
         step = 1 / street.fps
         self.shy = drifting(count, 1, step, SHY_S, random)[:, 0]
         self.trust = SURE + float(random.normal(0, 0.04))
-        self.edges: Floats = EDGES * drifting(count, 4, step, 0.1, random)
+        self.edges = np.array(EDGES) * drifting(count, 4, step, 0.1, random)
         phase = 2 * np.pi * (np.arange(count) * step / STEP_S / 2 + random.random())
         swing: Floats = SWING * np.sin(phase) ** 2 - SWING / 2
         self.edges[:, 0] -= swing
