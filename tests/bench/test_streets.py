@@ -63,13 +63,13 @@ def test_who_is_wholly_hidden_or_outside_is_not_part_of_the_truth() -> None:
     street = made(brief("posts", 10.0), 3)
     there = {
         (index, int(who) + 1)
-        for index, one in enumerate(street._standing)
+        for index, one in enumerate(street.standing)
         for who, share in zip(one.who, one.share, strict=True)
         if share >= 0.1
     }
     told = {(index, who) for index, one in enumerate(street.truth) for who, _ in one.people}
     assert told == there
-    assert len(told) < sum(len(one.who) for one in street._standing)
+    assert len(told) < sum(len(one.who) for one in street.standing)
 
 
 def test_the_same_seed_makes_the_same_street_and_another_another() -> None:
@@ -85,7 +85,7 @@ def test_most_who_are_well_visible_are_found_and_some_who_are_hidden_are_not(kin
     found: dict[str, list[bool]] = {"visible": [], "hidden": []}
     for seed in range(2):
         street = made(replace(kind, seconds=8.0), seed)
-        for one, told in zip(street._standing, street.found, strict=True):
+        for one, told in zip(street.standing, street.found, strict=True):
             sure = [detection.box for detection in told if detection.confidence >= 0.3]
             overlaps = np.array([[iou(Box(*box), other) for other in sure] for box in one.boxes])
             rows, columns = linear_sum_assignment(-overlaps.reshape(len(one.boxes), len(sure)))
@@ -131,7 +131,7 @@ def test_the_picture_moves_as_its_boxes_do() -> None:
 
 def test_made_streets_are_followed_by_all_and_pooled_over_offsets_and_seeds() -> None:
     pytest.importorskip("ultralytics")
-    kinds = [brief("sparse", 3.0), brief("swaying", 3.0)]
+    kinds = [brief("sparse", 2.0), brief("swaying", 2.0)]
     measured = tracking_made.measure_made([0, 1], kinds=kinds)
     json.dumps(measured)
     assert list(measured["kinds"]["sparse"]) == ["25", "12.5", "8.33"]

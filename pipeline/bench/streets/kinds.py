@@ -86,13 +86,14 @@ KINDS = (
 
 @dataclass(frozen=True)
 class MadeSequence:
-    """One street of a kind: as `Sequence`, and what is `found` in each picture."""
+    """One street of a kind: as `Sequence`, with who is `standing` in each picture, and what is
+    `found` there."""
 
     name: str
     fps: float
     street: Street
     seed: int
-    _standing: list[Standing] = field(repr=False)
+    standing: list[Standing] = field(repr=False)
 
     @cached_property
     def truth(self) -> list[Truth]:
@@ -105,12 +106,12 @@ class MadeSequence:
                     if share >= VISIBLE
                 ]
             )
-            for one in self._standing
+            for one in self.standing
         ]
 
     @cached_property
     def found(self) -> list[list[Detection]]:
-        return list(found(self.street, self._standing, self.seed))
+        return list(found(self.street, self.standing, self.seed))
 
     @property
     def moves(self) -> bool:
@@ -121,7 +122,7 @@ class MadeSequence:
         """Its frames: drawn where the camera moves, for trackers that look for that, else blank."""
         size = self.street.camera.size
         backdrop = Backdrop(size, self.seed) if self.moves else None
-        for index, standing in enumerate(self._standing):
+        for index, standing in enumerate(self.standing):
             at = index / self.fps
             picture = (
                 Blank(size)
