@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from pipeline.bench.followers import Contestant, contestants
 from pipeline.bench.identities import PARTS, Score, Watched, follow
 from pipeline.bench.machine import machine
+from pipeline.bench.rival import prepare
 from pipeline.bench.streets.kinds import KINDS, Kind, MadeSequence, made
 from pipeline.bench.tables import markdown
 
@@ -33,10 +36,13 @@ def measure_made(
         for one in contestants(confidence, ultralytics=find_spec("ultralytics") is not None)
         if one.name == OURS or one.name.startswith("ultralytics")
     ]
+    with tempfile.TemporaryDirectory() as home:
+        prepare(Path(home))
+        scores = {kind.name: _kind(kind, seeds, entrants) for kind in kinds}
     return {
         "seeds": list(seeds),
         "confidence": confidence,
-        "kinds": {kind.name: _kind(kind, seeds, entrants) for kind in kinds},
+        "kinds": scores,
         "machine": machine(),
     }
 
