@@ -54,6 +54,10 @@ a part is still seen, and who sets off again runs ahead of what was expected."""
 ALONE_S = 1.5
 """Where nobody else may be meant, on either side, it may have been missed for so long: of who falls
 or bends down the detector sees little, and that looks different."""
+STAYS_ALIKE = 0.82
+"""Whose middle is expected beyond a side of the picture has left, and who is found there is
+another, unless it was seen in the last look and the looks' cosine is at least this: somebody who
+stops at the border, or turns back."""
 PART_INSIDE = 0.8
 """A box that lies within another by this share of it..."""
 PART_SURE = 0.6
@@ -94,6 +98,7 @@ class Association:
         families: Sequence[str],
         now: float,
         keep_s: float,
+        width: float,
     ) -> list[Joined]:
         """What continues what in a look at `now`, which is after the last one.
 
@@ -103,6 +108,7 @@ class Association:
             now: seconds.
             keep_s: targets that were not seen for longer are let go, though not because there was
                 no look for up to STALL_S.
+            width: of the picture.
         """
         targets, before = self.targets, self.targets.at
         targets.keep(now - targets.seen <= max(keep_s, STALL_S))
@@ -110,15 +116,14 @@ class Association:
         boxes = np.array([one.box for one in detections], np.float64).reshape(-1, 4)
         kinds = np.array([self._family(name) for name in families], np.int64)
         looks = _looks(detections)
-        rows, columns = _assigned(self._costs(boxes, kinds, looks, before, keep_s))
-        near = self._left_over(rows, columns, boxes, kinds, before)
+        allowed = self._allowed(kinds, looks, before, width)
+        rows, columns = _assigned(self._costs(boxes, allowed, looks, before, keep_s))
+        near = self._left_over(rows, columns, boxes, allowed, before)
         rows, columns = (np.concatenate(pair) for pair in zip((rows, columns), near, strict=True))
-        joined = [
-            Joined(int(targets.ids[row]), int(column), not targets.confirmed[row])
-            for row, column in zip(rows, columns, strict=True)
-        ]
+        numbers, begun = targets.ids[rows].tolist(), (~targets.confirmed[rows]).tolist()
+        joined = list(map(Joined, numbers, columns.tolist(), begun))
+        confidences = np.array([one.confidence for one in detections])
         if len(rows):
-            confidences = np.array([one.confidence for one in detections])
             targets.correct(rows, boxes[columns], confidences[columns])
             targets.confirmed[rows] = True
             if looks is not None:
@@ -127,7 +132,7 @@ class Association:
         targets.keep((targets.seen == now) | (targets.confirmed & (now - targets.seen <= keep_s)))
         others = unused(len(boxes), columns)
         if len(others):
-            whole = ~_parts(boxes, kinds, np.array([one.confidence for one in detections]))
+            whole = ~_parts(boxes, kinds, confidences)
             self._begin(others[whole[others]], boxes, kinds, looks)
         return joined
 
@@ -148,14 +153,28 @@ class Association:
     def _family(self, name: str) -> int:
         return self._families.setdefault(name, len(self._families))
 
+    def _allowed(self, kinds: Ints, looks: Looks | None, before: float, width: float) -> Flags:
+        """Which targets (rows) may be which detections (columns): those of one family that have
+        not left."""
+        targets = self.targets
+        allowed: Flags = targets.families[:, None] == kinds
+        outside = targets.outside(width)
+        if outside.any():
+            stays = np.zeros_like(allowed)
+            if looks is not None and targets.look.shape[1] == looks.shape[1]:
+                stays = (targets.look @ looks.T >= STAYS_ALIKE) & (targets.seen >= before)[:, None]
+            allowed &= stays | ~outside[:, None]
+        return allowed
+
     def _costs(
-        self, boxes: Floats, kinds: Ints, looks: Looks | None, before: float, keep_s: float
+        self, boxes: Floats, allowed: Flags, looks: Looks | None, before: float, keep_s: float
     ) -> Floats:
         """Of each target (rows) with each detection (columns)."""
         targets = self.targets
         spread = np.sqrt(targets.spread[:, 0]) / targets.scale
         buffer = np.minimum(BUFFER + BUFFER_PER_SPREAD * spread, BUFFER_MOST)
-        overlap = _overlap(targets, np.arange(len(targets)), boxes, buffer)
+        overlap = _overlap(targets.centre, targets.size, boxes, buffer)
+        possible = (overlap >= LEAST_OVERLAP) & allowed
         cost = 1 - overlap * np.sqrt(_overlap_of_heights(targets, boxes))
         if looks is not None and targets.look.shape[1] == looks.shape[1]:
             # One of which it is not known has a length of 0, and is as likely as not.
@@ -163,11 +182,10 @@ class Association:
             cost = cost + both * (LOOK_WEIGHT * (LOOK_MIDDLE - targets.look @ looks.T))
         missed = np.maximum(before - targets.seen, 0.0) / keep_s
         cost = cost + (MISSED_COST * missed + TENTATIVE_COST * ~targets.confirmed)[:, None]
-        possible = (overlap >= LEAST_OVERLAP) & (targets.families[:, None] == kinds)
         return np.where(possible & (cost <= MOST_COST), cost, _NONE)
 
     def _left_over(
-        self, rows: Ints, columns: Ints, boxes: Floats, kinds: Ints, before: float
+        self, rows: Ints, columns: Ints, boxes: Floats, allowed: Flags, before: float
     ) -> tuple[Ints, Ints]:
         """Pairs of what these pairs left over, by place alone."""
         targets = self.targets
@@ -177,9 +195,9 @@ class Association:
         others = unused(len(boxes), columns)
         if not len(rest) or not len(others):
             return _NO_PAIRS
-        overlap = _overlap(targets, rest, boxes[others], np.full(len(rest), BUFFER_MOST))
-        possible = targets.families[rest][:, None] == kinds[others]
-        possible &= overlap >= NEAR_OVERLAP
+        widened = np.full(len(rest), BUFFER_MOST)
+        overlap = _overlap(targets.centre[rest], targets.size[rest], boxes[others], widened)
+        possible = allowed[rest[:, None], others] & (overlap >= NEAR_OVERLAP)
         alone = (possible.sum(axis=1) == 1)[:, None] & (possible.sum(axis=0) == 1)
         possible &= alone | (targets.seen[rest] >= before)[:, None]
         near, near_columns = _assigned(np.where(possible, 1 - overlap, _NONE))
@@ -201,13 +219,13 @@ def _looks(detections: Sequence[Detection]) -> Looks | None:
     return np.array(looks, np.float32)
 
 
-def _overlap(targets: Targets, rows: Ints, boxes: Floats, buffer: Floats) -> Floats:
-    """Intersection over union, 0..1, of the targets in some rows with each box (columns), both
-    widened to each side by a share of their sides that is `buffer` (rows,)."""
+def _overlap(middles: Floats, sizes: Floats, boxes: Floats, buffer: Floats) -> Floats:
+    """Intersection over union, 0..1, of targets (rows), by their middles and sizes (n, 2), with
+    each box (columns), both widened to each side by the share `buffer` (n,) of their sides."""
     centre, size = centres_and_sizes(boxes)
     half = 0.5 + buffer[:, None, None]
-    mine = targets.size[rows][:, None]
-    shared = _common(np.abs(targets.centre[rows][:, None] - centre), half * mine, half * size)
+    mine = sizes[:, None]
+    shared = _common(np.abs(middles[:, None] - centre), half * mine, half * size)
     both = shared[:, :, 0] * shared[:, :, 1]
     areas = mine[:, :, 0] * mine[:, :, 1] + size[:, 0] * size[:, 1]
     overlap: Floats = both / np.maximum(4 * half[:, :, 0] ** 2 * areas - both, 1e-9)

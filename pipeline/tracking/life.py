@@ -48,7 +48,7 @@ class Life:
         self._settle(box, now, size)
         self.track = Track(
             id=self.id,
-            label=max(self.votes, key=lambda label: self.votes[label]),
+            label=max(self.votes, key=self.votes.__getitem__),
             detection=detection,
             first_seen=self.first_seen,
             last_seen=now,

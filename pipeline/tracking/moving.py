@@ -48,10 +48,11 @@ def moved(earlier: Box, later: Box, size: Size) -> bool:
 def _together(low: float, low_now: float, high: float, high_now: float, end: float) -> float:
     """The shift that two opposite edges share."""
     by_low, by_high = low_now - low, high_now - high
-    low_cut = min(low, low_now) < BORDER
-    high_cut = max(high, high_now) > end - BORDER
+    # Comparisons, not min and max: this is asked four times for each track of each look.
+    low_cut = low < BORDER or low_now < BORDER
+    high_cut = high > end - BORDER or high_now > end - BORDER
     if low_cut != high_cut:
         return by_high if low_cut else by_low
     if by_low * by_high <= 0:
         return 0.0
-    return min(by_low, by_high, key=abs)
+    return by_low if abs(by_low) <= abs(by_high) else by_high

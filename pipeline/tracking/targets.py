@@ -32,7 +32,10 @@ COAST_S = 3.0
 MEMORY = 0.15
 """The share of the newest look in what a target looks like."""
 
-_ARRAYS = ("ids", "families", "confirmed", "seen", "centre", "size", "velocity", "spread",
+BORDER = 0.02
+"""Whose box ends within this share of the picture's width of its border is at it."""
+
+_ARRAYS = ("ids", "families", "confirmed", "seen", "box", "centre", "size", "velocity", "spread",
            "size_spread", "look")  # fmt: skip
 
 
@@ -42,7 +45,8 @@ class Targets:
     `centre`, `size` and `velocity` are (n, 2), in pixels and pixels a second; `spread` (n, 3) is
     the covariance of place and velocity on either axis, `size_spread` (n,) that of the size;
     `look` is (n, channels), of length 1, or 0 where it is not known. `seen` is when each was seen
-    last, `confirmed` whether it was seen twice. `at` is the time that all of this is for.
+    last, and `box` (n, 4) where; `confirmed` whether it was seen twice. `at` is the time that all
+    of this is for.
     """
 
     def __init__(self) -> None:
@@ -51,6 +55,7 @@ class Targets:
         self.families: Ints = np.empty(0, np.int64)
         self.confirmed: Flags = np.empty(0, np.bool_)
         self.seen: Floats = np.empty(0)
+        self.box: Floats = np.empty((0, 4))
         self.centre: Floats = np.empty((0, 2))
         self.size: Floats = np.empty((0, 2))
         self.velocity: Floats = np.empty((0, 2))
@@ -65,6 +70,13 @@ class Targets:
     def scale(self) -> Floats:
         """Each one's unit of length in pixels, (n,)."""
         return np.sqrt(np.maximum(self.size[:, 0] * self.size[:, 1], 1.0))
+
+    def outside(self, width: float) -> Flags:
+        """Whose middle is expected beyond the left or right border of a picture so wide, at which
+        they were seen last. Below the picture nobody is: who falls goes down and stays."""
+        across, beside = self.centre[:, 0], BORDER * width
+        left: Flags = (across < 0) & (self.box[:, 0] < beside)
+        return left | ((across > width) & (self.box[:, 2] > width - beside))
 
     def predict(self, now: float) -> None:
         """Where they are at `now`, if they go on as they did."""
@@ -105,6 +117,7 @@ class Targets:
         self.size[rows] += gain[:, None] * (size - self.size[rows])
         self.size_spread[rows] = (1 - gain) * spread
         self.seen[rows] = self.at
+        self.box[rows] = boxes
 
     def learn(self, rows: Ints, looks: Looks) -> None:
         """What the targets in `rows` look like now; `looks` is (m, channels), of length 1."""
@@ -125,6 +138,7 @@ class Targets:
             "families": families,
             "confirmed": np.zeros(count, np.bool_),
             "seen": np.full(count, self.at),
+            "box": boxes,
             "centre": centre,
             "size": size,
             "velocity": np.zeros((count, 2)),

@@ -43,6 +43,8 @@ class Tracking:
         self._last = -math.inf
         self._past = Past()
         self._missing = Missing()
+        self._seen: set[int] = set()
+        """Those seen in the last look, as the association counts them."""
 
     def update(
         self, frame: Frame, detections: Sequence[Detection], period_s: float = 0.0
@@ -57,7 +59,7 @@ class Tracking:
         self._measure(frame.size)
         families = [family(one.label) for one in detections]
         joined = self._association.update(
-            detections, families, now, patient(LOST_AFTER_S, period_s)
+            detections, families, now, patient(LOST_AFTER_S, period_s), frame.size[0]
         )
         for one in joined:
             if not one.begins:
@@ -74,6 +76,7 @@ class Tracking:
         self._lives.clear()
         self._past = Past()
         self._missing.clear()
+        self._seen = set()
         return lost
 
     def state(self) -> JsonObject:
@@ -139,11 +142,12 @@ class Tracking:
         return life.see(detection, self._last, self._size, inside)
 
     def _miss(self, seen: set[int]) -> None:
-        """Those that were not seen may be found elsewhere."""
+        """Those that are not seen any more may be found elsewhere."""
         assert self._size is not None
-        for key, life in self._lives.items():
-            if key not in seen:
-                self._missing.miss(life, self._association.look(key), self._size)
+        for key in self._seen - seen:
+            if key in self._lives:
+                self._missing.miss(self._lives[key], self._association.look(key), self._size)
+        self._seen = seen
 
     def _forget(self, life: Life) -> None:
         """Look no longer where it was expected for one that was found elsewhere."""

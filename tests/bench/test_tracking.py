@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.bench import tracking
+from pipeline.bench.identities import counted
 from pipeline.bench.sequence import Truth, read_sequence
 from pipeline.errors import DatasetError
 from pipeline.stubs import StubDetector
@@ -70,7 +71,7 @@ def test_what_is_found_at_something_ambiguous_does_not_count() -> None:
     truth = Truth([(7, person)], [there])
     beside = Box(300, 100, 340, 200)
     followed = [(1, there), (2, person), (3, beside)]
-    assert tracking.counted(truth, followed) == [(2, person), (3, beside)]
+    assert counted(truth, followed) == [(2, person), (3, beside)]
 
 
 def test_pictures_that_are_missing_at_the_end_are_told(sequence: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import av
 import handmade
@@ -156,8 +157,60 @@ def test_two_who_cross_keep_their_ids_at_any_number_of_looks_a_second(fps):
 
 def test_who_walks_more_than_the_own_width_between_two_looks_is_followed():
     step = 1.15 * person(0).box.width
-    seen, _ = walk(Tracking(), times(0, 5, 0.5), lambda at: [person(100 + step * at * 2)])
+    seen, _ = walk(Tracking(), times(0, 5, 0.5), lambda at: [person(40 + step * at * 2)])
     assert [[track.id for track in tracks] for tracks in seen[1:]] == [[1]] * 10
+
+
+def at_the_border(x: float) -> Detection | None:
+    """Somebody with the middle at `x`, as far as the picture of 1000 pixels shows them."""
+    whole = standing(x, 900.0)
+    shown = Box(whole.x1, whole.y1, min(whole.x2, 1000.0), whole.y2)
+    return Detection("person", 0.8, shown) if shown.width > 8 else None
+
+
+@pytest.mark.parametrize("fps", [5.0, 8.0, 25.0])
+def test_who_comes_in_where_somebody_has_just_left_is_another(fps):
+    def found(at: float) -> list[Detection]:
+        leaves = at_the_border(800 + 150 * at)
+        comes = at_the_border(1030 - 150 * (at - 1.7)) if at > 1.7 else None
+        return [one for one in (leaves, comes) if one]
+
+    seen, _ = walk(Tracking(), times(0, 4, 1 / fps), found)
+    before = {track.id for tracks in seen[: int(1.2 * fps)] for track in tracks}
+    after = {track.id for tracks in seen[-3:] for track in tracks}
+    assert before == {1}
+    assert len(after) == 1
+    assert after != before
+
+
+def test_who_stops_at_the_border_of_the_picture_or_turns_back_is_the_same():
+    look = np.zeros(8, np.float32)
+    look[0] = 1.0
+
+    def ids(after: Callable[[float], float]) -> set[int]:
+        def found(at: float) -> list[Detection]:
+            one = at_the_border(820 + 120 * at if at <= 1.5 else after(at))
+            assert one is not None
+            return [replace(one, embedding=look)]
+
+        seen, _ = walk(Tracking(), times(0, 4, 0.5), found)
+        return {track.id for tracks in seen for track in tracks}
+
+    assert ids(lambda _: 1000) == {1}
+    assert ids(lambda at: 1000 - 120 * (at - 1.5)) == {1}
+
+
+def test_who_falls_at_the_lower_border_and_is_lost_meanwhile_has_not_left():
+    """The boxes are those of a filmed fall."""
+    upright, falling = Box(290, 28, 407, 389), Box(238, 72, 364, 407)
+    boxes = dict.fromkeys((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), upright)
+    boxes |= {1.2: falling, 1.8: Box(157, 280, 358, 480), 2.8: Box(4, 301, 395, 480)}
+    tracker, ids = Tracking(), set()
+    for at in (round(at, 1) for at in times(0, 3)):
+        found = [Detection("person", 0.6, boxes[at])] if at in boxes else []
+        seen, _ = tracker.update(handmade.frame(at, size=(640, 480)), found)
+        ids |= {(track.id, track.detection.box) for track in seen}
+    assert (1, boxes[2.8]) in ids
 
 
 def test_irregular_looks_follow_all_the_same():
