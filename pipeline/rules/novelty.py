@@ -17,8 +17,8 @@ SAMPLE_S = 0.15
 """A track is looked at so often, or with each look of its camera where they are rarer..."""
 SCORE_S = 1.0
 """...and judged so often..."""
-SCORED_FROM_S = 2.0
-"""...from its so manieth second on; a passage that is over sooner, at its end."""
+SCORED_FROM_S = 1.5
+"""...from so many seconds after its beginning on; a passage that is over sooner, at its end."""
 AWAY_S = 30.0
 """A passage is over, and learned, once its track was not seen for so long: a track that is found
 again goes on with it."""

@@ -53,7 +53,8 @@ boxes, widened as far as they may be, overlap by this: of who leaves by the bord
 a part is still seen, and who sets off again runs ahead of what was expected."""
 ALONE_S = 1.5
 """Where nobody else may be meant, on either side, it may have been missed for so long: of who falls
-or bends down the detector sees little, and that looks different."""
+or bends down the detector sees little, and that looks different. And it may have been seen but
+once: who runs is twice a box's width further on at the second look."""
 STAYS_ALIKE = 0.82
 """Whose middle is expected beyond a side of the picture has left, and who is found there is
 another, unless it was seen in the last look and the looks' cosine is at least this: somebody who
@@ -118,7 +119,7 @@ class Association:
         looks = _looks(detections)
         allowed = self._allowed(kinds, looks, before, width)
         rows, columns = _assigned(self._costs(boxes, allowed, looks, before, keep_s))
-        near = self._left_over(rows, columns, boxes, allowed, before)
+        near = self._left_over(rows, columns, boxes, allowed, looks, before)
         rows, columns = (np.concatenate(pair) for pair in zip((rows, columns), near, strict=True))
         numbers, begun = targets.ids[rows].tolist(), (~targets.confirmed[rows]).tolist()
         joined = list(map(Joined, numbers, columns.tolist(), begun))
@@ -185,11 +186,18 @@ class Association:
         return np.where(possible & (cost <= MOST_COST), cost, _NONE)
 
     def _left_over(
-        self, rows: Ints, columns: Ints, boxes: Floats, allowed: Flags, before: float
+        self,
+        rows: Ints,
+        columns: Ints,
+        boxes: Floats,
+        allowed: Flags,
+        looks: Looks | None,
+        before: float,
     ) -> tuple[Ints, Ints]:
-        """Pairs of what these pairs left over, by place alone."""
+        """Pairs of what these pairs left over, by place; of what was seen but once, whose speed
+        nobody knows, only what looks alike."""
         targets = self.targets
-        free = targets.confirmed & (targets.seen >= before - ALONE_S)
+        free = ~targets.confirmed | (targets.seen >= before - ALONE_S)
         free[rows] = False
         rest = np.flatnonzero(free)
         others = unused(len(boxes), columns)
@@ -198,8 +206,12 @@ class Association:
         widened = np.full(len(rest), BUFFER_MOST)
         overlap = _overlap(targets.centre[rest], targets.size[rest], boxes[others], widened)
         possible = allowed[rest[:, None], others] & (overlap >= NEAR_OVERLAP)
+        confirmed = targets.confirmed[rest]
+        if looks is not None and targets.look.shape[1] == looks.shape[1]:
+            alike = targets.look[rest] @ looks[others].T >= LOOK_MIDDLE
+            possible &= confirmed[:, None] | alike
         alone = (possible.sum(axis=1) == 1)[:, None] & (possible.sum(axis=0) == 1)
-        possible &= alone | (targets.seen[rest] >= before)[:, None]
+        possible &= alone | (confirmed & (targets.seen[rest] >= before))[:, None]
         near, near_columns = _assigned(np.where(possible, 1 - overlap, _NONE))
         return rest[near], others[near_columns]
 

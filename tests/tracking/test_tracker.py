@@ -161,6 +161,40 @@ def test_who_walks_more_than_the_own_width_between_two_looks_is_followed():
     assert [[track.id for track in tracks] for tracks in seen[1:]] == [[1]] * 10
 
 
+def look(*values: float) -> np.ndarray:
+    return (np.array(values) / np.linalg.norm(values)).astype(np.float32)
+
+
+@pytest.mark.parametrize("embedding", [None, look(1, 0.2)])
+def test_who_runs_one_and_a_half_widths_between_two_looks_is_followed_from_the_second_on(embedding):
+    width = person(0).box.width
+    seen, _ = walk(
+        Tracking(),
+        times(0, 1),
+        lambda at: [replace(person(200 + 1.5 * width * at / 0.2), embedding=embedding)],
+    )
+    assert [[track.id for track in tracks] for tracks in seen[1:]] == [[1]] * 5
+
+
+def test_two_ghosts_that_look_different_or_of_which_there_are_three_begin_nothing():
+    width = person(0).box.width
+    looks = {0.0: look(1, 0), 0.2: look(0, 1)}
+    different, _ = walk(
+        Tracking(),
+        times(0, 0.2),
+        lambda at: [replace(person(500 + 7.5 * width * at), embedding=looks[at])],
+    )
+    assert not any(different)
+    either, _ = walk(
+        Tracking(),
+        times(0, 0.2),
+        lambda at: (
+            [person(500)] if not at else [person(500 - 1.5 * width), person(500 + 1.5 * width)]
+        ),
+    )
+    assert not any(either)
+
+
 def at_the_border(x: float) -> Detection | None:
     """Somebody with the middle at `x`, as far as the picture of 1000 pixels shows them."""
     whole = standing(x, 900.0)
