@@ -34,8 +34,8 @@ from pipeline.rules.probabilities import (
 
 DAY_PARTS = 8
 """Places are told apart by parts of the day, of three hours."""
-PARTS = ("label", "hour", "place", "direction", "size", "speed", "stay")
-"""What of a passage may be unusual."""
+PARTS = ("hour", "place", "direction", "size", "speed", "stay")
+"""What of a passage of one label may be unusual."""
 MOST_SURPRISING = 3
 """A place is as surprising as so many of the most surprising cells of a way, taken together: a
 single one may be a box that slipped."""
@@ -149,7 +149,6 @@ class Table:
         self.usual = {
             part: Usual.of(counts, SELDOM_BITS if part in RARER else 0.0)
             for part, counts in zip(PARTS, known.bits, strict=True)
-            if part != "label"
         }
 
     def bits(self, passage: Passage) -> dict[str, float]:
@@ -179,7 +178,7 @@ class Table:
 
 
 def bits_bin(bits: float) -> int:
-    return min(int(bits / (PART_BIT)), BITS - 1)
+    return min(int(bits / PART_BIT), BITS - 1)
 
 
 def _day_part(hour: float) -> int:

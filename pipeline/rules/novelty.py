@@ -23,8 +23,8 @@ AWAY_S = 30.0
 """A passage is over, and learned, once its track was not seen for so long: a track that is found
 again goes on with it."""
 LONGEST_GAP_S = 86_400.0
-"""Nothing may happen for so long: a time between two views of one run that is longer was not
-watched."""
+"""A time between two views that is longer was not watched, nor was one in which the stream broke
+off."""
 
 WORDS = {
     "label": "{who} is a rare sight {where}",
@@ -86,7 +86,7 @@ class Novelty:
         now = view.monotonic
         if self._restored is not None:
             self._resume(self._restored, now)
-        if self._now is not None and 0 < now - self._now <= LONGEST_GAP_S:
+        if self._now is not None and not view.broken_off and 0 < now - self._now <= LONGEST_GAP_S:
             self._ordinary.watch(now - self._now, view.captured_at)
         self._now = now
         for number in [n for n, u in self._under.items() if now - u.passage.last > AWAY_S]:
@@ -113,7 +113,17 @@ class Novelty:
         return {str(number): under.passage.state(now) for number, under in self._under.items()}
 
     def restore(self, state: JsonObject) -> None:
-        """Take over what `state` gave, before the first view."""
+        """Take over what `state` gave, before the first view.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: it cannot be read; no passage is under
+                way then.
+        """
+        for number, saved in state.items():
+            # What cannot be read is found out now, and not at the first view.
+            int(number)
+            if Passage.resumed(saved, 0.0).label not in self._labels:
+                raise ValueError(f"{saved['label']} is none of the rule's labels")
         self._restored = state
 
     def memory(self) -> JsonObject:
@@ -205,8 +215,7 @@ class Novelty:
         if part == "size":
             size = "large" if self._ordinary.is_large(under.passage) else "small"
         what = WORDS[part].format(who=who, where=where, size=size)
-        bits, usual = surprise.bits[part], surprise.usual[part]
-        reason = f"{what} ({bits:.0f} bits, usually under {max(usual, 1):.0f})"
+        reason = f"{what} ({surprise.told})"
         evidence = {f"{name}_bits": bits for name, bits in surprise.bits.items()}
         beyond = (surprise.total - limit) / max(limit, 1.0)
         return Finding(

@@ -60,6 +60,14 @@ class Surprise:
         """The part that is most unusual."""
         return max(self.beyond, key=lambda part: self.beyond[part])
 
+    @property
+    def told(self) -> str:
+        """The bits of that part, and what they usually are: `12 bits, usually under 3`; with a
+        decimal where both would be the same without."""
+        bits, usual = self.bits[self.leading], max(self.usual[self.leading], 1.0)
+        digits = 0 if round(bits) > round(usual) else 1
+        return f"{bits:.{digits}f} bits, usually under {usual:.{digits}f}"
+
 
 class Ordinary:
     """What passed before one camera.

@@ -133,9 +133,13 @@ class Passage:
 
     @classmethod
     def resumed(cls, state: Mapping[str, object] | JsonObject, now: float) -> Passage:
-        """From its `state`, as seconds before `now`."""
+        """From its `state`, as seconds before `now`.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no such state, or one of another form.
+        """
         saved: JsonObject = state
-        return cls(
+        passage = cls(
             label=saved["label"],
             hour=saved["hour"],
             weekend=saved["weekend"],
@@ -147,6 +151,16 @@ class Passage:
             heights={row: (total, number) for row, total, number in saved["heights"]},
             speeds={(way, bin_): number for way, bin_, number in saved["speeds"]},
         )
+        for indices, end in (
+            ({int(passage.hour)}, HOURS),
+            (passage.cells | passage.ways.keys(), CELLS),
+            (passage.heights.keys(), ROWS),
+            ({way for way, _ in passage.speeds}, DIRECTIONS),
+            ({bin_ for _, bin_ in passage.speeds}, SPEEDS),
+        ):
+            if any(index not in range(end) for index in indices):
+                raise ValueError(f"{max(indices)} is not among {end}")
+        return passage
 
 
 def hardly_exceeded(looks: Iterable[tuple[Figure, int]]) -> Figure | None:

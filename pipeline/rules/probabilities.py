@@ -107,4 +107,5 @@ def near(counts: Counts, axis: int, *, around: bool = False) -> Counts:
 
 
 def bits_of(probability: Counts) -> Counts:
-    return np.asarray(-np.log2(probability))
+    # Not -log2: what is certain has 0 bits, and not -0.
+    return np.asarray(0.0 - np.log2(probability))

@@ -57,8 +57,8 @@ or bends down the detector sees little, and that looks different. And it may hav
 once: who runs is twice a box's width further on at the second look."""
 STAYS_ALIKE = 0.82
 """Whose middle is expected beyond a side of the picture has left, and who is found there is
-another, unless it was seen in the last look and the looks' cosine is at least this: somebody who
-stops at the border, or turns back."""
+another, unless it was seen in the last look and the looks' cosine is at least this, where both are
+known: somebody who stops at the border, turns back, or is not quite gone."""
 PART_INSIDE = 0.8
 """A box that lies within another by this share of it..."""
 PART_SURE = 0.6
@@ -161,9 +161,10 @@ class Association:
         allowed: Flags = targets.families[:, None] == kinds
         outside = targets.outside(width)
         if outside.any():
-            stays = np.zeros_like(allowed)
+            stays = np.repeat((targets.seen >= before)[:, None], len(kinds), axis=1)
             if looks is not None and targets.look.shape[1] == looks.shape[1]:
-                stays = (targets.look @ looks.T >= STAYS_ALIKE) & (targets.seen >= before)[:, None]
+                both = known(targets.look)[:, None] & known(looks)
+                stays &= ~both | (targets.look @ looks.T >= STAYS_ALIKE)
             allowed &= stays | ~outside[:, None]
         return allowed
 
@@ -195,7 +196,7 @@ class Association:
         before: float,
     ) -> tuple[Ints, Ints]:
         """Pairs of what these pairs left over, by place; of what was seen but once, whose speed
-        nobody knows, only what looks alike."""
+        nobody knows, only what looks alike, where that is known."""
         targets = self.targets
         free = ~targets.confirmed | (targets.seen >= before - ALONE_S)
         free[rows] = False

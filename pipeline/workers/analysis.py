@@ -23,7 +23,7 @@ from pipeline.rules.own import Own
 from pipeline.schedule_config import within
 from pipeline.tracking import Settled, Tracking
 from pipeline.types import Detection, Finding, Frame, Motion, Size, Track, View
-from pipeline.workers.remembering import gathered, given_back
+from pipeline.workers.remembering import gathered, given_back, restored
 
 ANSWER_S = 30.0
 """A detector that takes longer for one frame is broken."""
@@ -272,15 +272,20 @@ class Analysis:
         """Go on where a predecessor was `age_s` seconds ago; before the first look.
 
         A rule whose settings have changed since begins anew: it may not even be of the same type.
+        So does one whose state cannot be read, and that is said in the log.
         """
         self._size = None if state["size"] is None else tuple(state["size"])
         self._tracking.restore(state["tracking"], age_s)
         if "settled" in state:
             self._settled.restore(state["settled"])
         self._incidents.restore(state["incidents"])
-        for name, rule in self._rules.items():
-            if state.get("settings", {}).get(name) == self._settings[name]:
-                rule.restore(state["rules"][name])
+        settings = state.get("settings", {})
+        going_on = {
+            name: rule
+            for name, rule in self._rules.items()
+            if settings.get(name) == self._settings[name]
+        }
+        restored(self._key, going_on, state["rules"])
 
 
 def looks(analysis: Analysis, frames: Iterable[Frame], depth: int | None = None) -> Iterator[Look]:

@@ -6,11 +6,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.protocols import Remembering
+from pipeline.protocols import Remembering, Rule
 
 logger = logging.getLogger(__name__)
 
 UNREADABLE = "Camera %s: what it had learned%s cannot be read, so it learns anew."
+UNDER_WAY = "Camera %s: what was under way for its rule %s cannot be read, so the rule begins anew."
+UNREADABLE_ERRORS = (AttributeError, KeyError, TypeError, ValueError)
 
 
 def gathered(parts: Mapping[str, Remembering]) -> dict[str, Any]:
@@ -26,5 +28,15 @@ def given_back(camera: str, parts: Mapping[str, Remembering], memory: Mapping[st
             continue
         try:
             part.recall(memory[name])
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except UNREADABLE_ERRORS:
             logger.warning(UNREADABLE, camera, f" ({name})")
+
+
+def restored(camera: str, rules: Mapping[str, Rule], states: Mapping[str, Any]) -> None:
+    """Let each rule go on with its state. One whose state cannot be read begins anew, which is said
+    in the log."""
+    for name, rule in rules.items():
+        try:
+            rule.restore(states[name])
+        except UNREADABLE_ERRORS:
+            logger.warning(UNDER_WAY, camera, name)

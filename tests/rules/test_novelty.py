@@ -17,6 +17,8 @@ from passing_by import (
     wavering,
 )
 
+from pipeline.rules.ordinary import Surprise
+
 
 @pytest.mark.parametrize(
     ("unusual", "sentence"),
@@ -83,6 +85,21 @@ def test_who_passes_as_others_did_is_not_found(learned: dict[str, Any]) -> None:
 def test_usual_passages_are_found_less_often_than_allowed(learned: dict[str, Any]) -> None:
     found = ordinary_days(knowing(learned), range(10, 30))
     assert len({finding.tracks[0].id for finding in found}) <= 0.5 * 20
+
+
+@pytest.mark.parametrize(
+    ("bits", "usual", "told"),
+    [
+        (12.2, 3.1, "12 bits, usually under 3"),
+        (4.6, 0.3, "5 bits, usually under 1"),
+        (4.9, 4.6, "4.9 bits, usually under 4.6"),
+        (1.3, 0.2, "1.3 bits, usually under 1.0"),
+    ],
+)
+def test_what_is_beyond_the_usual_never_reads_as_if_it_were_not(
+    bits: float, usual: float, told: str
+) -> None:
+    assert Surprise({"size": bits}, {"size": usual}, {"size": bits - usual}).told == told
 
 
 def test_what_is_found_holds_until_it_ends(learned: dict[str, Any]) -> None:

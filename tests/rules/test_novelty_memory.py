@@ -12,6 +12,7 @@ import pytest
 from handmade import BEGIN, view
 from passing_by import (
     DAY_S,
+    HOUR_S,
     MIDNIGHT_S,
     idle,
     knowing,
@@ -99,6 +100,41 @@ def test_a_passage_goes_on_over_a_restart() -> None:
     assert one.looks - resumed.looks <= 1
     assert {min(one.cells), max(one.cells)} <= resumed.cells <= one.cells
     assert resumed.paces() == one.paces()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"cells": [24 * 14]},
+        {"ways": [[-1, 0.0, 1.0]]},
+        {"heights": [[14, -1.0, 1]]},
+        {"speeds": [[0, 24, 1]]},
+        {"speeds": [[0, 1]]},
+        {"label": "cow"},
+        {"hour": 24.0},
+        {"began_s": None},
+    ],
+)
+def test_a_passage_under_way_of_another_form_is_refused_before_the_first_view(
+    damage: dict[str, Any],
+) -> None:
+    before, after = rule(), rule()
+    for at, track in list(passing(1, 0.0))[:4]:
+        before.update(view(at, [track]))
+    state = before.state()
+    with pytest.raises((AttributeError, KeyError, TypeError, ValueError)):
+        after.restore({"2": state["1"], "1": {**state["1"], **damage}})
+    after.update(view(4.0))
+    assert after.state() == {}
+
+
+def test_while_the_stream_is_broken_off_nothing_is_watched() -> None:
+    novelty = rule()
+    for at in (0.0, 600.0):
+        novelty.update(view(at))
+    novelty.update(replace(view(8 * HOUR_S), broken_off=True))
+    novelty.update(view(8 * HOUR_S + 600))
+    assert novelty.memory()["watched_s"] == 1200
 
 
 def test_the_same_days_give_the_same_memory() -> None:

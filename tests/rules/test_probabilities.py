@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.rules.probabilities import fading, of_hours, of_visits, of_ways
+from pipeline.rules.probabilities import bits_of, fading, of_hours, of_visits, of_ways
 
 
 def watched(days: tuple[float, float]) -> np.ndarray:
@@ -91,3 +91,7 @@ def test_what_is_near_fades_by_half_a_step_around_the_clock() -> None:
     assert near[[23, 0, 1, 21]] == pytest.approx([1, 0.5, 0.25, 0.25])
     assert near.min() == 0.5**8
     assert fading(counts, 0)[0] == 0.5**8
+
+
+def test_what_is_certain_has_no_bits_and_no_sign() -> None:
+    assert [str(bits) for bits in bits_of(np.array([1.0, 0.5]))] == ["0.0", "1.0"]

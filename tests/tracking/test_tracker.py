@@ -234,6 +234,20 @@ def test_who_stops_at_the_border_of_the_picture_or_turns_back_is_the_same():
     assert ids(lambda at: 1000 - 120 * (at - 1.5)) == {1}
 
 
+def test_who_leaves_by_a_side_is_one_to_the_last_bit_though_nobody_knows_the_look():
+    def ids(seed: int) -> set[int]:
+        random = np.random.default_rng(seed)
+
+        def found(at: float) -> list[Detection]:
+            one = at_the_border(800 + random.normal(0, 3) + 240 * at)
+            return [one] if one else []
+
+        seen, _ = walk(Tracking(), times(0, 1.2, 1 / 25), found)
+        return {track.id for tracks in seen for track in tracks}
+
+    assert [ids(seed) for seed in range(16)] == [{1}] * 16
+
+
 def test_who_falls_at_the_lower_border_and_is_lost_meanwhile_has_not_left():
     """The boxes are those of a filmed fall."""
     upright, falling = Box(290, 28, 407, 389), Box(238, 72, 364, 407)

@@ -14,6 +14,7 @@ from handmade import BEGIN, frame, standing, times, view
 
 from pipeline.config import Config
 from pipeline.configfile import validate
+from pipeline.incidents import Open
 from pipeline.media import LocalMedia
 from pipeline.queues import Slot
 from pipeline.store import Store
@@ -95,6 +96,25 @@ def test_a_part_that_cannot_be_read_begins_anew_and_the_others_go_on(
     )
     found.look(frame(100.0))
     assert passed(found) == (0 if part == "rules.odd" else 1)
+
+
+def test_a_rule_whose_state_cannot_be_read_begins_anew_and_the_others_go_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before, after = analysis(), analysis()
+    for at in times(0, 3):
+        before.look(frame(at))
+    state: dict[str, Any] = json.loads(json.dumps(before.state()))
+    state["rules"]["odd"] = {"1": {"label": "person"}}
+    with caplog.at_level(logging.WARNING):
+        after.resume(state, 1.0)
+        looks = [after.look(frame(at)) for at in times(4, 5)]
+    assert caplog.messages == [
+        "Camera door: what was under way for its rule odd cannot be read, so the rule begins anew."
+    ]
+    # The visitor of before is still the same event.
+    assert not any(isinstance(action, Open) for look in looks for action in look.actions)
+    assert list(after.state()["rules"]["person"]) == ["1"]
 
 
 def test_a_camera_of_a_damaged_store_begins_anew_and_says_so(

@@ -4,8 +4,8 @@ How likely each fault is was read off what it finds on TUD-Campus, beside the tr
 docs/tracking.md has the figures. Confidence falls with what is hidden and with size, and trembles
 with a memory of about 0.1 s; a box follows the swinging arms and legs, and shrinks to what is
 visible; of two boxes that are nearly one the less sure one is dropped, as the detector does it;
-things that are nobody are found in the same place again and again. All of it goes on from picture
-to picture, whatever pictures are looked at.
+things that are nobody are found in the same place again and again. All of it but the
+parts goes on from picture to picture, whatever pictures are looked at.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ SAME_IOU = 0.7
 """Of two boxes that overlap more the less sure one is dropped."""
 ONE = (0.35, 0.5, 0.4)
 """Two whose boxes overlap by the first are one box so often a second, for so many seconds."""
-PARTS = (0.6, 0.12, 150.0)
-"""Of who is taller than this in the model's input a part is found besides, so often a second, for
-so many seconds."""
+PARTS = (0.072, 150.0)
+"""In this share of the pictures a part is found besides of who is taller than so many pixels in the
+model's input."""
 GHOSTS = 3
 """At most so many things stand there that are taken for somebody now and then..."""
 GLINTS = (0.3, 0.3)
@@ -190,9 +190,9 @@ def _join(
 
 def _part(one: Detection, street: Street, random: np.random.Generator) -> Detection | None:
     """A second, smaller box of the upper body of who is near."""
-    often, lasts, least = PARTS
+    share, least = PARTS
     tall = one.box.height * INPUT / max(street.camera.size)
-    if tall < least or random.random() > often * lasts:
+    if tall < least or random.random() > share:
         return None
     box = one.box
     low = box.y1 + box.height * float(random.uniform(0.4, 0.75))
