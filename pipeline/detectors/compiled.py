@@ -139,8 +139,7 @@ class Compiler:
         """What the head gave for a picture, to be read before the request is used again: the best
         score of each anchor, and the levels."""
         assert self.head is not None
-        count = len(request.output_tensors)
-        surest, *maps = (request.get_output_tensor(i).data[0] for i in range(self.head, count))
+        surest, *maps = (tensor.data[0] for tensor in request.output_tensors[self.head :])
         return surest, [Level(*both) for both in zip(maps[::2], maps[1::2], strict=True)]
 
     def compiled(self, size: Size, settings: Mapping[str, Any] | None = None) -> Compiled:
