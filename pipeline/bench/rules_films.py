@@ -14,8 +14,9 @@ from pipeline.config import Config
 from pipeline.detectors import SharedDetector, load_detector
 from pipeline.incidents import Open
 from pipeline.sources import open_source
-from pipeline.workers.analysis import Analysis, Look, looks
+from pipeline.workers.analysis import Analysis, looks
 from pipeline.workers.choosing import Pacer
+from pipeline.workers.look import Look
 
 
 def events(seen: Iterable[Look]) -> list[float]:

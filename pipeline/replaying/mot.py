@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.replaying.output import new_file, unwritable
-from pipeline.workers.analysis import Look
+from pipeline.workers.look import Look
 
 
 def rows(look: Look) -> Iterator[str]:

@@ -22,8 +22,8 @@ from pipeline.replaying.output import new_file
 from pipeline.replaying.results import Replayed
 from pipeline.replaying.running import open_film
 from pipeline.types import Image, Size
-from pipeline.workers.analysis import Look
 from pipeline.workers.keeping import logged
+from pipeline.workers.look import Look
 
 SHOWN_S = 2.0
 """An event is shown for so long at least: time to read it."""

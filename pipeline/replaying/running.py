@@ -28,9 +28,10 @@ from pipeline.replaying.settings import (
 )
 from pipeline.sources import Clock, OpenedSource, SourceOptions, is_film, open_source, shown
 from pipeline.types import Event, Frame
-from pipeline.workers.analysis import Analysis, Look, looks
+from pipeline.workers.analysis import Analysis, looks
 from pipeline.workers.choosing import Pacer
 from pipeline.workers.inline import versions
+from pipeline.workers.look import Look
 
 Film = str | Path
 

@@ -11,7 +11,7 @@ from pipeline.replaying.mot import mot_file
 from pipeline.replaying.rendering import rendering
 from pipeline.replaying.results import Replayed
 from pipeline.replaying.running import Replay
-from pipeline.workers.analysis import Look
+from pipeline.workers.look import Look
 
 
 def events_and_files(

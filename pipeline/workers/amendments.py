@@ -23,7 +23,7 @@ from pipeline.incidents import Action, Close, Open, Update
 from pipeline.protocols import Media
 from pipeline.scenes import make_scene
 from pipeline.types import Finding, Polygon, Scene, Size, Track, TrackBox, View
-from pipeline.workers.analysis import Look
+from pipeline.workers.look import Look
 
 logger = logging.getLogger(__name__)
 

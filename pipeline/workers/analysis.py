@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -22,7 +21,8 @@ from pipeline.rules import make_rules
 from pipeline.rules.own import Own
 from pipeline.schedule_config import within
 from pipeline.tracking import Settled, Tracking
-from pipeline.types import Detection, Finding, Frame, Motion, Size, Track, View
+from pipeline.types import Detection, Finding, Frame, Size, Track, View
+from pipeline.workers.look import Begun, Look
 from pipeline.workers.remembering import gathered, given_back, restored
 
 ANSWER_S = 30.0
@@ -35,40 +35,6 @@ watched as that would be."""
 PATIENCE_S = 5.0
 PATIENCE_LOOKS = 4
 """A camera without a frame for `PATIENCE_S`, or for so many looks, has broken off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one frame came to; `actions` belong to `view`, `frame` is the one it was made from, or
-    None once it was let go.
-
-    `detections` is None where what was there before was taken to be there still. `spent` is how
-    many seconds each stage took: gate, detect (waiting for it), track, rules; `pts` is the frame's.
-    """
-
-    frame: Frame | None
-    view: View
-    detections: int | None
-    actions: Sequence[Action]
-    spent: Mapping[str, float] = field(default_factory=dict)
-    pts: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A frame whose turn it is, and what became of that; detections come with `future`, where it
-    was chosen for them."""
-
-    frame: Frame
-    choice: Choice
-    motion: Motion | None
-    future: Future[list[Detection]] | None
-    gate_s: float
-
-    @property
-    def ready(self) -> bool:
-        """Whether `Analysis.finish` has nothing to wait for."""
-        return self.future is None or self.future.done()
 
 
 class Analysis:

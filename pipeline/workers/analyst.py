@@ -18,9 +18,10 @@ from pipeline.looking import Choice, Demand
 from pipeline.protocols import Detector
 from pipeline.queues import Slot, SlotClosed, SlotWoken, newest_frame
 from pipeline.types import Frame
-from pipeline.workers.analysis import Analysis, Begun, Look
+from pipeline.workers.analysis import Analysis
 from pipeline.workers.handover import Handover, Report, Resume
 from pipeline.workers.latencies import Latencies
+from pipeline.workers.look import Begun, Look
 
 logger = logging.getLogger(__name__)
 

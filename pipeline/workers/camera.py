@@ -18,11 +18,11 @@ from pipeline.protocols import Detector
 from pipeline.queues import Slot
 from pipeline.sources import Clock, FrozenPictures, Reconnecting, SourceOptions
 from pipeline.types import Event, Frame
-from pipeline.workers.analysis import Look
 from pipeline.workers.analyst import Analyst, Arrived, newest
 from pipeline.workers.choosing import Pace, Policy, choose
 from pipeline.workers.guard import guarded_thread
 from pipeline.workers.handover import Report, Resume
+from pipeline.workers.look import Look
 from pipeline.workers.recording import Recording
 from pipeline.workers.standing import News, Standing
 

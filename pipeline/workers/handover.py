@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 from pipeline.clock import HostClock
 from pipeline.incidents import Action
 from pipeline.types import Wire
-from pipeline.workers.analysis import Look
+from pipeline.workers.look import Look
 
 
 class Handover(Wire):

@@ -18,8 +18,9 @@ from pipeline.sources import OpenedSource, SourceOptions, open_source
 from pipeline.store.fold import fold
 from pipeline.types import Event, Frame
 from pipeline.workers.amendments import amendment_of
-from pipeline.workers.analysis import Analysis, Look, looks
+from pipeline.workers.analysis import Analysis, looks
 from pipeline.workers.choosing import Pacer
+from pipeline.workers.look import Look
 
 CAMERA = "camera"
 

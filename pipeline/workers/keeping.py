@@ -10,7 +10,7 @@ from pipeline.clips.tracklog import TrackLog
 from pipeline.config import Config
 from pipeline.geometry import clipped_fractions
 from pipeline.types import EncodedPacket, EncodedStream, LoggedLook, LoggedTrack
-from pipeline.workers.analysis import Look
+from pipeline.workers.look import Look
 
 MB = 1_000_000
 LONG_S = 60.0

@@ -11,9 +11,9 @@ from pipeline.config import Camera, Config
 from pipeline.health import CameraState
 from pipeline.protocols import PacketSink
 from pipeline.sources import Clock, Reconnecting, SourceOptions
-from pipeline.workers.analysis import Look
 from pipeline.workers.guard import guarded_thread
 from pipeline.workers.keeping import Keeping
+from pipeline.workers.look import Look
 
 
 class Recording:

@@ -15,7 +15,7 @@ from pipeline.config import Config
 from pipeline.errors import ClipError, DetectorError, StoreError
 from pipeline.replaying import Replay, Replayed, events_and_files
 from pipeline.types import Box, Detection, Frame
-from pipeline.workers.analysis import Look
+from pipeline.workers.look import Look
 
 pytestmark = pytest.mark.usefixtures("square")
 

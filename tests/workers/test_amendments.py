@@ -16,7 +16,7 @@ from pipeline.incidents import Close, Open, Silence, Update
 from pipeline.media import LocalMedia
 from pipeline.types import Finding, Severity
 from pipeline.workers.amendments import amendment_of, wall_time
-from pipeline.workers.analysis import Look
+from pipeline.workers.look import Look
 
 LOOK = Look(frame(10.0), view(10.0), 1, ())
 

@@ -21,9 +21,10 @@ from pipeline.store import Store
 from pipeline.stubs import StubDetector
 from pipeline.types import Detection, Frame
 from pipeline.workers import analyst as module
-from pipeline.workers.analysis import Analysis, Look
+from pipeline.workers.analysis import Analysis
 from pipeline.workers.analyst import Analyst, Arrived
 from pipeline.workers.handover import Handover, Report
+from pipeline.workers.look import Look
 from pipeline.workers.watch import remembered
 from pipeline.workers.writer import Writer
 

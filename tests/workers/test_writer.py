@@ -18,8 +18,8 @@ from pipeline.media import LocalMedia
 from pipeline.store import Store
 from pipeline.types import EventType, Finding
 from pipeline.workers import writer as module
-from pipeline.workers.analysis import Look
 from pipeline.workers.handover import Handover, Report
+from pipeline.workers.look import Look
 from pipeline.workers.writer import Writer
 
 

@@ -16,7 +16,8 @@ from pipeline.config import Camera, Config
 from pipeline.stubs import StubDetector
 from pipeline.tracking import LOST_AFTER_S, PATH_POINTS
 from pipeline.types import Detection, Frame, PathPoint, Track, View
-from pipeline.workers.analysis import Analysis, Look
+from pipeline.workers.analysis import Analysis
+from pipeline.workers.look import Look
 
 STILL_AFTER_S = 2.0
 """Who keeps to one place for so long is stationary, as in tracking."""
