@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,14 +123,21 @@ def decode(
     else:
         kept = np.flatnonzero(scores.max(axis=0) > confidence)
         classes = scores[:, kept].argmax(axis=0)
-    # A table, for `np.isin` takes 25 times as long: 0.15 ms.
-    interesting = np.zeros(len(scores), np.bool_)
-    interesting[list(wanted)] = True
-    chosen = interesting[classes]
+    chosen = table_of(wanted, len(scores))[classes]
     kept, classes = kept[chosen], classes[chosen]
     x, y, width, height = output[:4, kept]
     corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     return Candidates(np.stack(corners, axis=1), scores[classes, kept], classes)
+
+
+@lru_cache(maxsize=64)
+def table_of(wanted: frozenset[int], classes: int) -> NDArray[np.bool_]:
+    """Which of so many classes are wanted; not to be written to. `np.isin` takes 25 times as
+    long: 0.15 ms."""
+    table = np.zeros(classes, np.bool_)
+    table[list(wanted)] = True
+    table.flags.writeable = False
+    return table
 
 
 def suppress(found: Candidates) -> Candidates:

@@ -54,7 +54,7 @@ a part is still seen, and who sets off again runs ahead of what was expected."""
 ALONE_S = 1.5
 """Where nobody else may be meant, on either side, it may have been missed for so long: of who falls
 or bends down the detector sees little, and that looks different. And it may have been seen but
-once: who runs is twice a box's width further on at the second look."""
+once: who runs is one and a half widths of the box further on at the second look."""
 STAYS_ALIKE = 0.82
 """Whose middle is expected beyond a side of the picture has left, and who is found there is
 another, unless it was seen in the last look and the looks' cosine is at least this, where both are
@@ -117,9 +117,10 @@ class Association:
         boxes = np.array([one.box for one in detections], np.float64).reshape(-1, 4)
         kinds = np.array([self._family(name) for name in families], np.int64)
         looks = _looks(detections)
-        allowed = self._allowed(kinds, looks, before, width)
-        rows, columns = _assigned(self._costs(boxes, allowed, looks, before, keep_s))
-        near = self._left_over(rows, columns, boxes, allowed, looks, before)
+        alike = self._alike(len(boxes), looks)
+        allowed = self._allowed(kinds, alike, before, width)
+        rows, columns = _assigned(self._costs(boxes, allowed, alike, before, keep_s))
+        near = self._left_over(rows, columns, boxes, allowed, alike, before)
         rows, columns = (np.concatenate(pair) for pair in zip((rows, columns), near, strict=True))
         numbers, begun = targets.ids[rows].tolist(), (~targets.confirmed[rows]).tolist()
         joined = list(map(Joined, numbers, columns.tolist(), begun))
@@ -154,22 +155,28 @@ class Association:
     def _family(self, name: str) -> int:
         return self._families.setdefault(name, len(self._families))
 
-    def _allowed(self, kinds: Ints, looks: Looks | None, before: float, width: float) -> Flags:
+    def _alike(self, count: int, looks: Looks | None) -> Looks:
+        """The cosines of what each target (rows) and each of so many detections (columns) look
+        like; not a number where that of either is not known."""
+        mine = self.targets.look
+        if looks is None or mine.shape[1] != looks.shape[1]:
+            return np.full((len(self.targets), count), np.nan, np.float32)
+        both = known(mine)[:, None] & known(looks)
+        return np.where(both, mine @ looks.T, np.float32(np.nan))
+
+    def _allowed(self, kinds: Ints, alike: Looks, before: float, width: float) -> Flags:
         """Which targets (rows) may be which detections (columns): those of one family that have
         not left."""
         targets = self.targets
         allowed: Flags = targets.families[:, None] == kinds
         outside = targets.outside(width)
         if outside.any():
-            stays = np.repeat((targets.seen >= before)[:, None], len(kinds), axis=1)
-            if looks is not None and targets.look.shape[1] == looks.shape[1]:
-                both = known(targets.look)[:, None] & known(looks)
-                stays &= ~both | (targets.look @ looks.T >= STAYS_ALIKE)
+            stays = (targets.seen >= before)[:, None] & ~(alike < STAYS_ALIKE)
             allowed &= stays | ~outside[:, None]
         return allowed
 
     def _costs(
-        self, boxes: Floats, allowed: Flags, looks: Looks | None, before: float, keep_s: float
+        self, boxes: Floats, allowed: Flags, alike: Looks, before: float, keep_s: float
     ) -> Floats:
         """Of each target (rows) with each detection (columns)."""
         targets = self.targets
@@ -178,10 +185,8 @@ class Association:
         overlap = _overlap(targets.centre, targets.size, boxes, buffer)
         possible = (overlap >= LEAST_OVERLAP) & allowed
         cost = 1 - overlap * np.sqrt(_overlap_of_heights(targets, boxes))
-        if looks is not None and targets.look.shape[1] == looks.shape[1]:
-            # One of which it is not known has a length of 0, and is as likely as not.
-            both = known(targets.look)[:, None] & known(looks)
-            cost = cost + both * (LOOK_WEIGHT * (LOOK_MIDDLE - targets.look @ looks.T))
+        # What is not known is as likely as not.
+        cost = cost + np.where(np.isnan(alike), 0.0, LOOK_WEIGHT * (LOOK_MIDDLE - alike))
         missed = np.maximum(before - targets.seen, 0.0) / keep_s
         cost = cost + (MISSED_COST * missed + TENTATIVE_COST * ~targets.confirmed)[:, None]
         return np.where(possible & (cost <= MOST_COST), cost, _NONE)
@@ -192,7 +197,7 @@ class Association:
         columns: Ints,
         boxes: Floats,
         allowed: Flags,
-        looks: Looks | None,
+        alike: Looks,
         before: float,
     ) -> tuple[Ints, Ints]:
         """Pairs of what these pairs left over, by place; of what was seen but once, whose speed
@@ -208,9 +213,7 @@ class Association:
         overlap = _overlap(targets.centre[rest], targets.size[rest], boxes[others], widened)
         possible = allowed[rest[:, None], others] & (overlap >= NEAR_OVERLAP)
         confirmed = targets.confirmed[rest]
-        if looks is not None and targets.look.shape[1] == looks.shape[1]:
-            alike = targets.look[rest] @ looks[others].T >= LOOK_MIDDLE
-            possible &= confirmed[:, None] | alike
+        possible &= confirmed[:, None] | ~(alike[rest[:, None], others] < LOOK_MIDDLE)
         alone = (possible.sum(axis=1) == 1)[:, None] & (possible.sum(axis=0) == 1)
         possible &= alone | (confirmed & (targets.seen[rest] >= before))[:, None]
         near, near_columns = _assigned(np.where(possible, 1 - overlap, _NONE))

@@ -12,6 +12,7 @@ from pipeline.continuity import FOUND_AGAIN_WITHIN_S
 from pipeline.tracking.families import family
 from pipeline.tracking.life import Life
 from pipeline.tracking.past import in_reach
+from pipeline.tracking.targets import BORDER
 from pipeline.types import Box, Size
 
 Look = NDArray[np.float32]
@@ -21,10 +22,8 @@ ALIKE = 0.82
 """Who comes into sight again within `FOUND_AGAIN_WITHIN_S` is the same if the looks' cosine is at
 least this..."""
 RESIZED = 1.5
-"""...the box is not taller or shorter by this factor..."""
-BORDER = 0.02
-"""...and neither was within this share of the picture of its border: who leaves there has left,
-and who comes from there is new."""
+"""...the box is not taller or shorter by this factor, and neither was at the border of the picture
+(`targets.BORDER`): who leaves there has left, and who comes from there is new."""
 
 
 @dataclass(frozen=True, slots=True)

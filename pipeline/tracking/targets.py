@@ -33,7 +33,7 @@ MEMORY = 0.15
 """The share of the newest look in what a target looks like."""
 
 BORDER = 0.02
-"""Whose box ends within this share of the picture's width of its border is at it."""
+"""Whose box ends within this share of the picture's side of its border is at it."""
 
 _ARRAYS = ("ids", "families", "confirmed", "seen", "box", "centre", "size", "velocity", "spread",
            "size_spread", "look")  # fmt: skip
