@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from pipeline.detectors.decode import Output
 from pipeline.detectors.embeddings import add_features
 from pipeline.detectors.exported import Exported
 from pipeline.detectors.graph import convolve_before_enlarging, feed_with_bytes
-from pipeline.detectors.head import Level, add_head, agrees
+from pipeline.detectors.head import Ends, add_head, agrees
 from pipeline.detectors.pool import last_line
+from pipeline.detectors.sparse import Cutter
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.telemetry import switch_off
 from pipeline.types import Image, Size
@@ -95,10 +95,12 @@ class Compiler:
             model = self._core.read_model(weights)
             exported = examine(model, weights)
             self.features = 1 if add_features(model, exported.size) else None
-            first = len(model.outputs)
             # Elsewhere more would leave the device than the model's own output is.
-            read_early = self._device == "CPU" and add_head(model, len(exported.labels))
-            self.head = first if read_early else None
+            on_processor = self._device == "CPU"
+            head = add_head(model, len(exported.labels)) if on_processor else None
+            self.head = None if head is None else head.first
+            self._cut = None if head is None else head.cut
+            self._cutter: Cutter | None = None
             convolve_before_enlarging(model)
             feed_with_bytes(model)
             self._model = model
@@ -113,7 +115,9 @@ class Compiler:
         noise = np.random.default_rng(0).integers(0, 256, blank.shape, np.uint8)
         size = (blank.shape[1], blank.shape[0])
         # Exact, whatever comes later: two ways to the same boxes are compared.
-        compiled = self.compiled(size, {**self._settings, **EXACT})
+        exact = {**self._settings, **EXACT}
+        compiled = self.compiled(size, exact)
+        self._cutter = self._compiled_cut(compiled.streams, exact)
         # Before several threads do: OpenVINO (2026.4) makes tables of types when they are first
         # asked for; two threads that ask at once wait for each other, one of them with the
         # interpreter's lock, and the process hangs.
@@ -121,8 +125,9 @@ class Compiler:
             output = request.get_output_tensor(0).data
             exported = exported.tried(output.shape)
             if self.head is not None:
-                agree = exported.form is Output.RAW and agrees(*self.ends(request), output[0], size)
+                agree = exported.form is Output.RAW and agrees(self.ends(request), output[0], size)
                 self._keep_one_of_both(head=agree)
+        self._cutter = self._compiled_cut(compiled.streams, self._settings)
         return exported, compiled.streams
 
     def _keep_one_of_both(self, *, head: bool) -> None:
@@ -135,12 +140,25 @@ class Compiler:
             self.features = None if self.features is None else self.features - 1
         self.head = self.head - 1 if head else None
 
-    def ends(self, request: Any) -> tuple[NDArray[np.float32], list[Level]]:
-        """What the head gave for a picture, to be read before the request is used again: the best
-        score of each anchor, and the levels."""
+    def _compiled_cut(self, streams: int, settings: Mapping[str, Any]) -> Cutter | None:
+        """What works out distributions beside as many streams of the model, if it has such a head;
+        with one thread for each."""
+        if self._cut is None or self.head is None:
+            return None
+        chosen = {
+            **{key: settings[key] for key in (*EXACT, *ON_PROCESSOR)},
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": streams,
+            "CACHE_DIR": "",  # It is made in 50 ms.
+        }
+        compiled = self._core.compile_model(self._cut.model, self._device, chosen)
+        return Cutter(self._cut, compiled, streams)
+
+    def ends(self, request: Any) -> Ends:
+        """What the head gave for a picture, to be read before the request is used again."""
         assert self.head is not None
         surest, *maps = (tensor.data[0] for tensor in request.output_tensors[self.head :])
-        return surest, [Level(*both) for both in zip(maps[::2], maps[1::2], strict=True)]
+        return Ends(surest, maps[::2], maps[1::2], self._cutter)
 
     def compiled(self, size: Size, settings: Mapping[str, Any] | None = None) -> Compiled:
         """The model for inputs of one (width, height) alone.

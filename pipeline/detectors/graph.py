@@ -65,7 +65,7 @@ def convolve_before_enlarging(model: Any) -> int:
         for number, value in enumerate(maps):
             enlarge = value.get_node() if _is_enlarged(value) else None
             before = value if enlarge is None else enlarge.input_value(0)
-            part = opset13.convolution(before, weights.output(number), *_PLAIN.values())
+            part = opset13.convolution(before, weights.output(number), *PLAIN.values())
             if enlarge is None:
                 parts.append(part.output(0))
             else:
@@ -79,7 +79,7 @@ def convolve_before_enlarging(model: Any) -> int:
     return done
 
 
-_PLAIN = {"strides": [1, 1], "pads_begin": [0, 0], "pads_end": [0, 0], "dilations": [1, 1]}
+PLAIN = {"strides": [1, 1], "pads_begin": [0, 0], "pads_end": [0, 0], "dilations": [1, 1]}
 """A convolution of each cell for itself, where the weights are of one cell."""
 
 
@@ -89,7 +89,7 @@ def _laid_on_each_other(convolution: Any) -> list[Any]:
     if convolution.get_type_name() != "Convolution":
         return []
     attributes = convolution.get_attributes()
-    plain = all(attributes[name] == value for name, value in _PLAIN.items())
+    plain = all(attributes[name] == value for name, value in PLAIN.items())
     both = convolution.input_value(0)
     if not plain or both.get_node().get_type_name() != "Concat" or not _seen_once(both):
         return []

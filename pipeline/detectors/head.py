@@ -3,14 +3,15 @@
 A YOLO's last convolutions give a score for each class, and a distribution over the distances to
 each side of a box, for each of some thousand anchors. Its graph then makes probabilities and boxes
 of all of them. Here the graph ends with the convolutions, and that is done for the anchors whose
-best score is high enough: 0.9 ms less of 26 (YOLO11n, 640x480, two cores of an AMD EPYC).
+best score is high enough: 0.9 ms less of 26 (YOLO11n, 640x480, two cores of an AMD EPYC). Where the
+distributions are made by a branch of their own, that is left for these anchors, too; see `sparse`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,11 @@ from numpy.typing import NDArray
 
 from pipeline.detectors.decode import Candidates, decode, table_of
 from pipeline.detectors.graph import channels_of
+from pipeline.detectors.sparse import Branch, Cells, Cut, Cutter, Floats, cut_out
 from pipeline.types import Size
 
 if TYPE_CHECKING:
     from openvino import Model
-
-Floats = NDArray[np.float32]
 
 SIDES = 4
 """Left, top, right, bottom: the channels of boxes, and the parts of the distributions."""
@@ -33,48 +33,82 @@ NEAR_PX, NEAR_SCORE, NEAR_SHARE = 0.01, 1e-9, 1e-4
 """What `agrees` takes for rounding, of boxes in pixels of the input, of scores, and as a share of
 either: on an AMD EPYC, boxes of YOLO v5 and 11 differed by up to 2.4e-4 pixels, scores by 3e-7 of
 themselves."""
+FEW = 17
+"""`agrees` looks at one of so many anchors for those that are few."""
 LEAST_LOGIT = -80.0
 """Of a probability that is as good as 0, and still a float32."""
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """What the last convolutions give for one grid of anchors, as logits: distributions
-    (height, width, 4 x bins) and scores (height, width, classes)."""
+class Head:
+    """What `add_head` made of a model: the number of its first new output, and what makes
+    distributions of the maps among them, None where they are distributions already."""
 
-    distributions: Floats
-    scores: Floats
+    first: int
+    cut: Cut | None
 
 
-def add_head(model: Model, classes: int) -> bool:
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What a head gave for a picture."""
+
+    surest: Floats
+    """(anchors,), the best score 0..1 of each."""
+    maps: Sequence[Floats]
+    """For each level the map of which distributions are made, (height, width, channels); or the
+    distributions, where there is no `cutter`."""
+    scores: Sequence[Floats]
+    """For each level the logits of all classes, (height, width, classes)."""
+    cutter: Cutter | None = None
+
+    def distributions(self, cells: Sequence[Cells]) -> Floats:
+        """Those at some cells of each level, which are numbered row by row, one after the other:
+        logits (cells, 4 x bins)."""
+        if self.cutter is None:
+            return _rows(self.maps, cells)
+        return self.cutter.distributions(self.maps, cells)
+
+
+def add_head(model: Model, classes: int) -> Head | None:
     """Give a model outputs with what its last convolutions give.
 
-    They are the best score 0..1 of each anchor, (1, anchors), and for each level what `Level`
-    holds, each with a first dimension of 1. The model's own output stays.
+    They are the best score 0..1 of each anchor, (1, anchors), and for each level a map of which
+    distributions are made, or the distributions themselves where that is no branch of a known form,
+    (1, height, width, channels), and the scores (1, height, width, classes), as logits. The model's
+    own output stays.
 
     Args:
         model: one that may have an output `Output.RAW`; changed in place.
         classes: how many it knows.
 
     Returns:
-        Whether this is a head of that form (YOLO v8 to v12), in float32; else the model is as it
-        was. What it gives must still be compared with the model's own output, see `agrees`.
+        None where this is no head of that form (YOLO v8 to v12) in float32; the model is as it was.
+        What it gives must still be compared with the model's own output, see `agrees`.
     """
     from openvino import opset13
 
     ends = _ends(model, classes)
     if ends is None:
-        return False
+        return None
+    first = len(model.outputs)
+    branches = [Branch.of(distributions) for distributions, _ in ends]
+    apart = [branch.source for branch in branches if branch is not None]
+    cut = None
+    if len(apart) == len(ends):
+        clone = _ends(model.clone(), classes) or []
+        cut = cut_out([branch for end, _ in clone if (branch := Branch.of(end))])
+    maps = [distributions for distributions, _ in ends] if cut is None else apart
+
     last, channels = opset13.constant([0, 2, 3, 1]), opset13.constant([1])
     flat = opset13.constant([1, -1])
     surest, outputs = [], []
-    for distributions, scores in ends:
+    for map_, (_, scores) in zip(maps, ends, strict=True):
         best = opset13.reduce_max(scores, channels)
         surest.append(opset13.reshape(best, flat, False))
-        outputs += [opset13.transpose(end, last) for end in (distributions, scores)]
+        outputs += [opset13.transpose(end, last) for end in (map_, scores)]
     best = opset13.sigmoid(opset13.concat(surest, 1))
     model.add_outputs([node.output(0) for node in (best, *outputs)])
-    return True
+    return Head(first, cut)
 
 
 def _ends(model: Any, classes: int) -> list[tuple[Any, Any]] | None:
@@ -149,8 +183,7 @@ def _number(value: Any) -> int | None:
 
 
 def candidates(
-    surest: Floats,
-    levels: Sequence[Level],
+    ends: Ends,
     canvas: Size,
     confidence: float,
     wanted: frozenset[int],
@@ -164,37 +197,34 @@ def candidates(
     its distribution, in strides from the anchor.
 
     Args:
-        surest: (anchors,), the best score 0..1 of each.
-        levels: in the order of the anchors.
         canvas: the input's (width, height) in pixels.
     """
-    kept = np.flatnonzero(surest > confidence)
-    grids = _grids(canvas, tuple(level.scores.shape[:2] for level in levels))
-    cuts = pairwise(np.searchsorted(kept, grids.bounds).tolist())
-    begins = grids.bounds.tolist()[:-1]
-    parts = [kept[slice(*cut)] - begin for cut, begin in zip(cuts, begins, strict=True)]
-
-    logits = _rows([level.scores for level in levels], parts)
+    grids = _grids(canvas, tuple(scores.shape[:2] for scores in ends.scores))
+    kept = np.flatnonzero(ends.surest > confidence)
+    logits = _rows(ends.scores, grids.parts(kept))
     if every_label:
         rows, classes = np.nonzero(_probability(logits) > confidence)
     else:
         rows, classes = np.arange(len(kept)), logits.argmax(axis=1)
     chosen = table_of(wanted, logits.shape[1])[classes]
     rows, classes = rows[chosen], classes[chosen]
+    scores = _probability(logits[rows, classes])
+    if not len(rows):
+        return Candidates(np.empty((0, SIDES), np.float32), scores, classes)
 
-    distributions = _rows([level.distributions for level in levels], parts)[rows]
+    kept = kept[rows]
+    distributions = ends.distributions(grids.parts(kept))
     distributions = distributions.reshape(len(rows), SIDES, distributions.shape[1] // SIDES)
     shares = np.exp(distributions - distributions.max(axis=2, keepdims=True))
     strides = np.arange(shares.shape[2], dtype=np.float32)
     distances = np.einsum("nsb,b->ns", shares, strides) / shares.sum(axis=2)
-    anchors = grids.anchors[kept[rows]]
+    anchors = grids.anchors[kept]
     centres, pixels = anchors[:, :2], anchors[:, 2:]
     corners = (centres - distances[:, :2] * pixels, centres + distances[:, 2:] * pixels)
-    scores = _probability(logits[rows, classes])
     return Candidates(np.concatenate(corners, axis=1), scores, classes)
 
 
-def _rows(maps: Sequence[Floats], cells: Sequence[NDArray[np.intp]]) -> Floats:
+def _rows(maps: Sequence[Floats], cells: Sequence[Cells]) -> Floats:
     """The given cells of maps (height, width, channels), one after the other."""
     flat = [one.reshape(-1, one.shape[-1])[here] for one, here in zip(maps, cells, strict=True)]
     return np.concatenate(flat)
@@ -212,6 +242,12 @@ class _Grids:
     anchors: Floats
     bounds: NDArray[np.intp]
 
+    def parts(self, anchors: Cells) -> list[Cells]:
+        """For each level the cells of it that are among anchors, which are in order."""
+        cuts = pairwise(np.searchsorted(anchors, self.bounds).tolist())
+        begins = self.bounds.tolist()[:-1]
+        return [anchors[slice(*cut)] - begin for cut, begin in zip(cuts, begins, strict=True)]
+
 
 @lru_cache(maxsize=16)
 def _grids(canvas: Size, shapes: tuple[tuple[int, ...], ...]) -> _Grids:
@@ -224,22 +260,26 @@ def _grids(canvas: Size, shapes: tuple[tuple[int, ...], ...]) -> _Grids:
     return _Grids(np.ascontiguousarray(np.concatenate(levels, axis=1).T, np.float32), bounds)
 
 
-def agrees(surest: Floats, levels: Sequence[Level], output: Floats, canvas: Size) -> bool:
+def agrees(ends: Ends, output: Floats, canvas: Size) -> bool:
     """Whether `candidates` makes the same boxes of all anchors as the model itself, whose own
-    `output` this is, (4 + classes, anchors), and the scores of all classes are the same."""
+    `output` this is, (4 + classes, anchors), and of a few; and the scores of all classes are the
+    same."""
     own_scores = output[SIDES:]
-    scores = np.concatenate([one.scores.reshape(-1, one.scores.shape[-1]) for one in levels]).T
-    grids = all(one.scores.shape[:2] == one.distributions.shape[:2] for one in levels)
+    scores = np.concatenate([one.reshape(-1, one.shape[-1]) for one in ends.scores]).T
+    grids = all(a.shape[:2] == b.shape[:2] for a, b in zip(ends.scores, ends.maps, strict=True))
     if not grids or scores.shape != own_scores.shape:
         return False
     every = frozenset(range(len(own_scores)))
     own = decode(output, -1.0, every)
-    made = candidates(surest, levels, canvas, -1.0, every)
+    few = np.arange(len(ends.surest)) % FEW == 0
+    made = candidates(ends, canvas, -1.0, every)
+    made_of_few = candidates(replace(ends, surest=ends.surest - 2 * ~few), canvas, -1.0, every)
     return all(
         one.shape == other.shape and np.allclose(one, other, NEAR_SHARE, near)
         for one, other, near in (
             (_probability(scores), own_scores, NEAR_SCORE),
-            (surest, own_scores.max(axis=0), NEAR_SCORE),
+            (ends.surest, own_scores.max(axis=0), NEAR_SCORE),
             (made.boxes, own.boxes, NEAR_PX),
+            (made_of_few.boxes, own.boxes[few], NEAR_PX),
         )
     )

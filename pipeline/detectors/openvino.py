@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,7 +91,9 @@ class OpenVinoModel:
         compiled = self._latest(box.canvas) or self._compile(box.canvas)
         features, embeddings = self._compiler.features, None
         with compiled.answer(picture) as (request, busy_s):
+            began = time.perf_counter()
             found = self._found(request, box.canvas, asked)
+            busy_s += time.perf_counter() - began
             if features is not None and len(found.boxes):
                 map_ = request.get_output_tensor(features).data[0]
                 embeddings = pool(map_, found.boxes, box.canvas)
@@ -103,8 +106,8 @@ class OpenVinoModel:
             output = request.get_output_tensor(0).data[0]
             form = self._exported.form
             return boxes(output, form, canvas, confidence, wanted, every_label=every)
-        surest, levels = self._compiler.ends(request)
-        made = candidates(surest, levels, canvas, confidence, wanted, every_label=every)
+        ends = self._compiler.ends(request)
+        made = candidates(ends, canvas, confidence, wanted, every_label=every)
         return suppress(made)
 
     def close(self) -> None:

@@ -38,7 +38,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was found in a picture, and for how many seconds one inference stream was kept busy."""
+    """What was found in a picture, and for how many seconds one stream was kept busy, or a thread
+    with what the stream left to it."""
 
     detections: list[Detection]
     busy_s: float

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import pytest
 from numpy.typing import NDArray
 from tiny_detector import save_detector
 
-from pipeline.detectors.compiled import Compiler
+from pipeline.detectors.compiled import EXACT, Compiler
 from pipeline.detectors.decode import Candidates, decode
 from pipeline.detectors.graph import feed_with_bytes
-from pipeline.detectors.head import Level, add_head, agrees, candidates
+from pipeline.detectors.head import Ends, add_head, agrees, candidates
 from pipeline.detectors.openvino import OpenVinoModel
 from pipeline.detectors.pool import Asked
+from pipeline.detectors.sparse import Cutter
 from pipeline.telemetry import switch_off
 from pipeline.types import Image, Size
 from pipeline.weights import packaged_weights
@@ -38,24 +39,24 @@ class Both:
     """A model's own output for a picture, and what its head gave."""
 
     output: NDArray[np.float32]
-    surest: NDArray[np.float32]
-    levels: list[Level]
+    ends: Ends
 
     def of_head(self, confidence: float, wanted: frozenset[int], **options: Any) -> Candidates:
-        return candidates(self.surest, self.levels, CANVAS, confidence, wanted, **options)
+        return candidates(self.ends, CANVAS, confidence, wanted, **options)
 
 
 @pytest.fixture(scope="module")
 def both(photograph: Image) -> Both:
     model = ov.Core().read_model(packaged_weights())
-    assert add_head(model, 80)
+    head = add_head(model, 80)
+    assert head is not None
+    assert head.cut is not None
     feed_with_bytes(model)
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = ov.Core().compile_model(model, "CPU", exact)
+    compiled = ov.Core().compile_model(model, "CPU", EXACT)
     picture = cv2.cvtColor(cv2.resize(photograph, CANVAS), cv2.COLOR_BGR2RGB)
     output, surest, *maps = (np.array(value[0]) for value in compiled([picture[None]]).values())
-    levels = [Level(*pair) for pair in zip(maps[::2], maps[1::2], strict=True)]
-    return Both(output, surest, levels)
+    cutter = Cutter(head.cut, ov.Core().compile_model(head.cut.model, "CPU", EXACT), 1)
+    return Both(output, Ends(surest, maps[::2], maps[1::2], cutter))
 
 
 def by_place(found: Candidates) -> NDArray[np.float32]:
@@ -89,31 +90,49 @@ def test_where_nothing_is_sure_enough_there_is_no_box(both: Both) -> None:
 
 
 def test_a_head_whose_boxes_are_others_is_told_apart(both: Both) -> None:
-    assert agrees(both.surest, both.levels, both.output, CANVAS)
+    assert agrees(both.ends, both.output, CANVAS)
     moved, paler, exchanged = (both.output.copy() for _ in range(3))
     moved[0, -1] += 0.1
     paler[4:, 300] *= 0.5
     exchanged[[4 + PERSON, 4 + BICYCLE]] = exchanged[[4 + BICYCLE, 4 + PERSON]]
-    assert not agrees(both.surest, both.levels, moved, CANVAS)
-    assert not agrees(both.surest, both.levels, paler, CANVAS)
-    assert not agrees(both.surest, both.levels, exchanged, CANVAS)
-    assert not agrees(both.surest, both.levels, both.output[:, 1:], CANVAS)
-    assert not agrees(both.surest * np.nan, both.levels, both.output, CANVAS)
+    assert not agrees(both.ends, moved, CANVAS)
+    assert not agrees(both.ends, paler, CANVAS)
+    assert not agrees(both.ends, exchanged, CANVAS)
+    assert not agrees(both.ends, both.output[:, 1:], CANVAS)
+    assert not agrees(replace(both.ends, surest=both.ends.surest * np.nan), both.output, CANVAS)
+
+
+@pytest.mark.parametrize("wrong", ["few", "many"])
+def test_a_head_whose_distributions_are_others_is_told_apart(both: Both, wrong: str) -> None:
+    anchors = len(both.ends.surest)
+
+    class Wrong(Cutter):
+        def __init__(self) -> None:
+            pass
+
+        def distributions(
+            self, maps: Sequence[NDArray[np.float32]], cells: Sequence[NDArray[np.intp]]
+        ) -> NDArray[np.float32]:
+            assert both.ends.cutter is not None
+            found = both.ends.cutter.distributions(maps, cells)
+            if (len(found) < anchors) == (wrong == "few"):
+                found[-1, 0] += 1
+            return found
+
+    assert not agrees(replace(both.ends, cutter=Wrong()), both.output, CANVAS)
 
 
 def test_a_head_whose_grids_are_of_different_sizes_is_told_apart(both: Both) -> None:
-    fewer = [Level(one.distributions[1:], one.scores) for one in both.levels]
-    assert not agrees(both.surest, fewer, both.output, CANVAS)
+    fewer = [one[1:] for one in both.ends.maps]
+    assert not agrees(replace(both.ends, maps=fewer), both.output, CANVAS)
 
 
 @pytest.mark.filterwarnings("error")
 def test_scores_that_are_as_good_as_nothing_are_worked_out_in_silence() -> None:
     logits = np.full((1, 1, 2), -1000, np.float32)
     logits[..., 0] = 3
-    level = Level(np.zeros((1, 1, 64), np.float32), logits)
-    found = candidates(
-        np.array([0.95], np.float32), [level], (32, 32), 0.0, frozenset([0, 1]), every_label=True
-    )
+    ends = Ends(np.array([0.95], np.float32), [np.zeros((1, 1, 64), np.float32)], [logits])
+    found = candidates(ends, (32, 32), 0.0, frozenset([0, 1]), every_label=True)
     assert found.confidences.tolist() == pytest.approx([1 / (1 + np.exp(-3)), 0], abs=1e-6)
 
 
@@ -146,8 +165,7 @@ def test_scores_and_distributions_may_be_parted_in_any_way(classes: int, split: 
     model = head(classes, split=split)
     assert add_head(model, classes)
     picture = np.random.default_rng(5).normal(size=(1, 3, 4, 5)).astype(np.float32)
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    own, _, _, logits = ov.Core().compile_model(model, "CPU", exact)([picture]).values()
+    own, _, _, logits = ov.Core().compile_model(model, "CPU", EXACT)([picture]).values()
     assert logits.shape == (1, 4, 5, classes)
     probabilities = 1 / (1 + np.exp(-logits.reshape(-1, classes)))
     np.testing.assert_allclose(probabilities.T, own[0, 4:], atol=1e-6)
@@ -215,7 +233,11 @@ def test_the_heads_of_all_yolos_with_distributions_are_known(
     torch.manual_seed(3)
     ultralytics.YOLO(plan).save(tmp_path / "chance.pt")
 
-    compiler = Compiler(export(tmp_path / "chance.pt", "chance", dynamic=True), None, "auto")
+    path = export(tmp_path / "chance.pt", "chance", dynamic=True)
+    compiler = Compiler(path, None, "auto")
+    head = add_head(ov.Core().read_model(path), len(compiler.exported.labels))
 
+    assert head is not None
+    assert head.cut is not None
     assert compiler.head is not None
     assert compiler.features is not None
