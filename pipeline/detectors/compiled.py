@@ -127,7 +127,8 @@ class Compiler:
             if self.head is not None:
                 agree = exported.form is Output.RAW and agrees(self.ends(request), output[0], size)
                 self._keep_one_of_both(head=agree)
-        self._cutter = self._compiled_cut(compiled.streams, self._settings)
+        if self._settings != exact:
+            self._cutter = self._compiled_cut(compiled.streams, self._settings)
         return exported, compiled.streams
 
     def _keep_one_of_both(self, *, head: bool) -> None:
