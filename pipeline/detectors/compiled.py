@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -28,6 +28,9 @@ from pipeline.types import Image, Size
 # Not bound to cores, as OpenVINO would have it: others are at work there, too, and streams of two
 # compiled models could be bound to one core while another is idle. Alone it is as fast.
 ON_PROCESSOR = {"ENABLE_CPU_PINNING": False}
+COMPILED_KEPT_S = 30 * 24 * 3600
+"""How long a compiled model is kept: who still needs it makes it anew in a third of a second, and
+those of earlier versions, of 11 MB each, are not kept for ever."""
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
@@ -84,6 +87,7 @@ class Compiler:
 
         self._core = ov.Core()
         if cache is not None:
+            _forget_old(cache)
             self._core.set_property({"CACHE_DIR": str(cache)})
         self._device = _device(self._core, device)
         self._settings = {
@@ -172,6 +176,14 @@ class Compiler:
         model.reshape([1, height, width, 3])
         compiled = self._core.compile_model(model, self._device, settings or self._settings)
         return Compiled(compiled)
+
+
+def _forget_old(cache: Path) -> None:
+    """Delete models that were compiled long ago; a process that has one open keeps it."""
+    for compiled in cache.glob("[0-9]*.blob"):
+        with suppress(OSError):
+            if time.time() - compiled.stat().st_mtime > COMPILED_KEPT_S:
+                compiled.unlink()
 
 
 def _device(core: Any, device: str) -> str:

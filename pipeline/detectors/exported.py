@@ -11,20 +11,24 @@ from typing import Any, Self
 import numpy as np
 
 from pipeline.detectors.decode import FINISHED_COLUMNS, Output
-from pipeline.detectors.letterbox import Letterbox
+from pipeline.detectors.letterbox import STRIDE, Letterbox
 from pipeline.types import Image, Size
 
-FIRST_INPUT: Size = (160, 128)
-"""The picture a model of any input size is tried on, (width, height): small, and yet a YOLO has 420
-anchors for it; those without suppression choose 300 of them and fail where there are fewer."""
+FIRST_STRIDES: Size = (5, 4)
+"""The picture a model of any input size is tried on, (width, height) in strides: small, and yet a
+YOLO has 420 anchors for it; those without suppression choose 300 of them and fail where there are
+fewer."""
+STRIDES = range(STRIDE, 257)
+"""What is believed of a model's stride, in pixels; else it is STRIDE."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
     """How a model is fed and read.
 
-    `size` is (width, height) of an input that cannot have another, `form` what `boxes` is told;
-    until the model was tried once, it is a guess.
+    `size` is (width, height) of an input that cannot have another, of others both sides are
+    multiples of `stride` pixels; `form` is what `boxes` is told, and a guess until the model was
+    tried once.
     """
 
     labels: tuple[str, ...]
@@ -32,12 +36,13 @@ class Exported:
     finished: bool = False
     newer: bool = True
     size: Size | None = None
+    stride: int = STRIDE
     form: Output = Output.RAW
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> Self:
-        """From metadata as texts or values: `names`, and `task`, `head`, `args`, `end2end` and
-        `description` where they are.
+        """From metadata as texts or values: `names`, and `task`, `head`, `args`, `end2end`,
+        `stride` and `description` where they are.
 
         Raises:
             ValueError: it names no classes, or detects no objects; the message is for people.
@@ -51,13 +56,14 @@ class Exported:
         if task != "detect":
             raise ValueError(f"it was made for the task {task!r}, not for detecting objects")
         head = str(metadata.get("head", ""))
-        arguments = _value(metadata.get("args"))
+        arguments, stride = _value(metadata.get("args")), _value(metadata.get("stride"))
         suppresses = isinstance(arguments, Mapping) and bool(arguments.get("nms"))
         return cls(
             labels=tuple(str(name) for name in names),
             detr="RTDETR" in head or "rtdetr" in str(metadata.get("description", "")).lower(),
             finished=suppresses or bool(_value(metadata.get("end2end"))),
             newer=bool(head),
+            stride=stride if isinstance(stride, int) and stride in STRIDES else STRIDE,
         )
 
     def fixed(self, height: int | None, width: int | None) -> Self:
@@ -66,7 +72,7 @@ class Exported:
 
     def blank(self) -> Image:
         """A picture to try the model on."""
-        width, height = self.size or FIRST_INPUT
+        width, height = self.size or (self.stride * side for side in FIRST_STRIDES)
         return np.zeros((height, width, 3), np.uint8)
 
     def tried(self, shape: Sequence[int]) -> Self:
@@ -99,14 +105,18 @@ class Exported:
         A YOLO of any input size gets the smallest rectangle of whole strides, one of a fixed size
         that very size, an RT-DETR the frame stretched to the whole input.
         """
-        return _letterbox(frame, longer_side, self.size, self.detr)
+        return _letterbox(frame, longer_side, self.size, self.detr, self.stride)
 
 
 @lru_cache(maxsize=64)
-def _letterbox(frame: Size, longer_side: int, size: Size | None, stretched: bool) -> Letterbox:
+def _letterbox(
+    frame: Size, longer_side: int, size: Size | None, stretched: bool, stride: int
+) -> Letterbox:
     if stretched:
         return Letterbox.stretch(frame, size or (longer_side, longer_side))
-    return Letterbox.fit(frame, longer_side) if size is None else Letterbox.centre(frame, size)
+    if size is None:
+        return Letterbox.fit(frame, longer_side, stride)
+    return Letterbox.centre(frame, size)
 
 
 def _value(text: Any) -> Any:

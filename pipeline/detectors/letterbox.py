@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.types import Image, Size
 
 STRIDE = 32
-"""The coarsest grid of a YOLO: both sides of its input are multiples of this, in pixels."""
+"""The coarsest grid of most YOLOs: both sides of the input are multiples of this, in pixels."""
 GREY = 114
 """What the model saw around pictures in its training, in all three channels."""
 
@@ -30,11 +31,12 @@ class Letterbox:
     canvas: Size
 
     @classmethod
-    def fit(cls, frame: Size, longer_side: int) -> Self:
-        """The smallest rectangle of whole strides, with the picture in its middle; `longer_side`
-        is a multiple of STRIDE."""
+    def fit(cls, frame: Size, longer_side: int, stride: int = STRIDE) -> Self:
+        """The smallest rectangle of whole strides, with the picture in its middle; the longer side
+        is `longer_side`, or the next multiple of `stride`."""
+        longer_side = math.ceil(longer_side / stride) * stride
         scaled = _scaled(frame, (longer_side, longer_side))
-        spare = ((longer_side - scaled[0]) % STRIDE, (longer_side - scaled[1]) % STRIDE)
+        spare = ((longer_side - scaled[0]) % stride, (longer_side - scaled[1]) % stride)
         return cls._middle(frame, scaled, (scaled[0] + spare[0], scaled[1] + spare[1]))
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,9 +90,7 @@ class OpenVinoModel:
         compiled = self._latest(box.canvas) or self._compile(box.canvas)
         features, embeddings = self._compiler.features, None
         with compiled.answer(picture) as (request, busy_s):
-            began = time.perf_counter()
             found = self._found(request, box.canvas, asked)
-            busy_s += time.perf_counter() - began
             if features is not None and len(found.boxes):
                 map_ = request.get_output_tensor(features).data[0]
                 embeddings = pool(map_, found.boxes, box.canvas)

@@ -38,8 +38,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was found in a picture, and for how many seconds one stream was kept busy, or a thread
-    with what the stream left to it."""
+    """What was found in a picture, and for how many seconds one inference stream was kept busy."""
 
     detections: list[Detection]
     busy_s: float

@@ -115,6 +115,7 @@ class _Predictor:
             raise ValueError(f"it was made for the task {self._model.task!r}")
         names = self._blank().names
         self.labels = tuple(str(names[index]) for index in sorted(names))
+        self._stride = int(self._model.predictor.model.stride)
         # Only what runs on torch has layers that can be listened to.
         network = getattr(self._model.predictor.model, "model", None)
         layers: Sequence[Any] = getattr(network, "model", ())
@@ -139,7 +140,7 @@ class _Predictor:
         """How a model that runs on torch gets a frame."""
         if self._stretches:
             return Letterbox.stretch(frame, (longer_side, longer_side))
-        return Letterbox.fit(frame, longer_side)
+        return Letterbox.fit(frame, longer_side, self._stride)
 
     def _blank(self) -> Any:
         blank = np.zeros((FIRST_SIDE, FIRST_SIDE, 3), np.uint8)

@@ -316,6 +316,17 @@ def test_a_damaged_cache_is_no_obstacle(tmp_path, photograph):
     detector.close()
 
 
+def test_models_compiled_long_ago_are_made_anew_and_nothing_else_is_touched(tmp_path):
+    OpenVinoModel(packaged_weights(), cache=tmp_path).close()
+    (compiled,) = tmp_path.glob("*.blob")
+    earlier, own = tmp_path / "1234.blob", tmp_path / "own.blob"
+    for file in (earlier, own):
+        file.touch()
+        os.utime(file, (0, 0))
+    OpenVinoModel(packaged_weights(), cache=tmp_path).close()
+    assert set(tmp_path.glob("*.blob")) == {compiled, own}
+
+
 def test_naming_detectors_loads_none_of_them():
     code = "import sys, pipeline.detectors; print({'openvino', 'cv2'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

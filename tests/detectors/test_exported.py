@@ -99,3 +99,25 @@ def test_a_query_is_one_box_of_its_best_class():
 def test_what_is_unsure_or_not_wanted_is_left_out_of_every_form(form):
     output = np.array([[1, 1, 2, 2, 0.3, 0], [1, 1, 2, 2, 0.9, 1]], np.float32)
     assert len(boxes(output, form, (320, 256), 0.3, frozenset({0})).boxes) == 0
+
+
+@pytest.mark.parametrize(
+    ("metadata", "stride"),
+    [
+        ({}, 32),
+        ({"stride": "32"}, 32),
+        ({"stride": "64"}, 64),
+        ({"stride": "8"}, 32),
+        ({"stride": "0"}, 32),
+        ({"stride": "[64]"}, 32),
+        ({"stride": "10000000"}, 32),
+    ],
+)
+def test_inputs_are_of_whole_strides_of_the_model(metadata, stride):
+    exported = model(**metadata)
+    height, width, _ = exported.blank().shape
+    assert (width, height) == (5 * stride, 4 * stride)
+    for frame in ((768, 576), (1920, 1080), (90, 320)):
+        box = exported.letterbox(frame, 416)
+        assert [side % stride for side in box.canvas] == [0, 0]
+        assert 416 <= max(box.scaled) < 416 + stride

@@ -218,6 +218,7 @@ def test_a_model_without_distributions_is_read_at_its_end(tmp_path: Path) -> Non
             for plan in (
                 "yolov5n.yaml",
                 "yolov8n-p2.yaml",
+                "yolov8n-p6.yaml",
                 "yolov9t.yaml",
                 "yolo12n.yaml",
             )
