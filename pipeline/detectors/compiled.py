@@ -17,7 +17,7 @@ import yaml
 from pipeline.detectors.decode import Output
 from pipeline.detectors.embeddings import add_features
 from pipeline.detectors.exported import Exported
-from pipeline.detectors.graph import convolve_before_enlarging, feed_with_bytes
+from pipeline.detectors.graph import convolve_before_enlarging, feed_with_bytes, name_outputs
 from pipeline.detectors.head import Ends, add_head, agrees
 from pipeline.detectors.pool import last_line
 from pipeline.detectors.sparse import Cutter
@@ -107,6 +107,7 @@ class Compiler:
             self._cutter: Cutter | None = None
             convolve_before_enlarging(model)
             feed_with_bytes(model)
+            name_outputs(model)
             self._model = model
             self.exported, self.streams = self._tried(exported)
         except (RuntimeError, ValueError) as error:

@@ -43,6 +43,16 @@ def feed_with_bytes(model: Any) -> None:
     model.validate_nodes_and_infer_types()
 
 
+def name_outputs(model: Any) -> None:
+    """Name a model's outputs by their numbers.
+
+    OpenVINO (2026.4) gives new ones a number that counts on in a process, and looks for a compiled
+    model by such names, too: what a process loads a second time would never be found again.
+    """
+    for number, output in enumerate(model.outputs):
+        output.get_tensor().set_names({f"output {number}"})
+
+
 def convolve_before_enlarging(model: Any) -> int:
     """Convolve maps before they are enlarged, not after, where that gives the same; how often.
 
