@@ -148,3 +148,17 @@ def test_simulating_what_is_no_film(vigil: Any, tmp_path: Path) -> None:
     done = vigil("simulate", "notes.mp4", "--port", "0")
     assert done.returncode == 1
     assert "notes.mp4" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--size", "320"], "--size: It is of a sequence, which is not given"),
+        ([".", "--seed", "3"], "--seed: It is of made streets, and a sequence is given"),
+        ([".", "--made", "1"], "--made: It is of made streets, and a sequence is given"),
+    ],
+)
+def test_an_option_of_no_effect_is_refused(vigil, arguments, said):
+    done = vigil("bench", "tracking", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
