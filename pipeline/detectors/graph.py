@@ -17,6 +17,20 @@ def channels_of(value: Any) -> int:
     return shape[CHANNELS].get_length() if known else 0
 
 
+def nearest(node: Any, kind: str, *, before: str = "") -> Any:
+    """The first operation of a kind among this one and those that its inputs come from; not among
+    those that come before one of another kind, if one is given."""
+    waiting, seen = [node], set()
+    while waiting:
+        node = waiting.pop(0)
+        if node.get_type_name() == kind:
+            return node
+        if node.get_type_name() != before and node.get_friendly_name() not in seen:
+            seen.add(node.get_friendly_name())
+            waiting += [value.get_node() for value in node.input_values()]
+    return None
+
+
 def feed_with_bytes(model: Any) -> None:
     """Give a model an input (1, height, width, 3) uint8 instead of floats 0..1, planes apart.
 

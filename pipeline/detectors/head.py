@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.detectors.decode import Candidates, decode, table_of
-from pipeline.detectors.graph import channels_of
+from pipeline.detectors.graph import channels_of, nearest
 from pipeline.detectors.sparse import Branch, Cells, Cut, Cutter, Floats, cut_out
 from pipeline.types import Size
 
@@ -118,7 +118,7 @@ def _ends(model: Any, classes: int) -> list[tuple[Any, Any]] | None:
     if not floats or both.get_type_name() != "Concat" or both.get_input_size() != 2:
         return None
     boxes, probabilities = (value.get_node() for value in both.input_values())
-    softmax = _nearest(boxes, "Softmax")
+    softmax = nearest(boxes, "Softmax")
     if probabilities.get_type_name() != "Sigmoid" or softmax is None:
         return None
     flat = softmax.input_value(0)
@@ -130,19 +130,6 @@ def _ends(model: Any, classes: int) -> list[tuple[Any, Any]] | None:
     if not scores or not distributions or len(scores) != len(distributions) or bins % SIDES:
         return None
     return list(zip(distributions, scores, strict=True))
-
-
-def _nearest(node: Any, kind: str) -> Any:
-    """The first operation of a kind among those that an operation's inputs come from."""
-    waiting, seen = [node], set()
-    while waiting:
-        node = waiting.pop(0)
-        if node.get_type_name() == kind:
-            return node
-        if node.get_friendly_name() not in seen:
-            seen.add(node.get_friendly_name())
-            waiting += [value.get_node() for value in node.input_values()]
-    return None
 
 
 def _dimensions(value: Any) -> int | None:

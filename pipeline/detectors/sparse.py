@@ -10,6 +10,7 @@ another branch says which, here the scores of the model itself do, so nothing is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.detectors.graph import PLAIN, channels_of
+from pipeline.detectors.graph import PLAIN, channels_of, nearest
 
 Floats = NDArray[np.float32]
 Cells = NDArray[np.intp]
@@ -81,20 +82,26 @@ def _reach(convolution: Any) -> int:
     reach = [side // 2, side // 2]
     same = {**PLAIN, "pads_begin": reach, "pads_end": reach}
     alike = side % 2 == 1 and all(attributes[name] == value for name, value in same.items())
-    return reach[0] if alike else REACH + 1
+    return reach[0] if alike and _constant(convolution.input_value(1)) else REACH + 1
 
 
 def _made_of(node: Any) -> Any:
     """The map of which an operation makes another, cell by cell: a bias is added, or it is SiLU."""
     kind, inputs = node.get_type_name(), node.input_values()
-    if kind == "Add" and inputs[1].get_partial_shape().is_static:
+    if kind == "Add" and _constant(inputs[1]):
         return inputs[0] if list(inputs[1].get_shape())[2:] == [1, 1] else None
     if kind == "Multiply":
         for value, share in (inputs, inputs[::-1]):
             sigmoid = share.get_node()
             if sigmoid.get_type_name() == "Sigmoid" and sigmoid.input_value(0) == value:
                 return value
-    return inputs[0] if kind == "Swish" else None
+    return inputs[0] if kind == "Swish" and all(map(_constant, inputs[1:])) else None
+
+
+def _constant(value: Any) -> bool:
+    """Whether it is the same whatever the model sees, but for the shape of it: the form of a bias
+    in an .onnx follows from how many dimensions a map has."""
+    return nearest(value.get_node(), "Parameter", before="ShapeOf") is None
 
 
 def _seen_by_others(value: Any, names: set[str]) -> bool:
@@ -130,7 +137,7 @@ def cut_out(branches: Sequence[Branch]) -> Cut:
 
 def _cut(branch: Branch) -> tuple[list[Any], Any]:
     """The inputs and the output of a `Cut` for one branch."""
-    from openvino import PartialShape, Type, opset13
+    from openvino import Model, PartialShape, Type, opset13
 
     channels = channels_of(branch.source)
     map_ = opset13.parameter(PartialShape([-1, -1, channels]), Type.f32)
@@ -157,6 +164,8 @@ def _cut(branch: Branch) -> tuple[list[Any], Any]:
             seen = opset13.multiply(seen, left)
         made = opset13.convolution(seen, convolution.input_value(1), *PLAIN.values())
         convolution.output(0).replace(made.output(0))
+        # The sizes of a map behind it are those of cuttings now, and no more the model's own.
+        Model([result], [map_, numbers], "branch").validate_nodes_and_infer_types()
         crossed += reach
     return [map_, numbers], result
 
@@ -179,9 +188,10 @@ class Cutter:
             height, width, _ = map_.shape
             tables = _tables(height, width, reach)
             whole = len(some) * DEARER > height * width
-            numbers = tables.all if whole else tables.around[np.divmod(some, width)]
+            filled = np.pad(some, (0, rounded(len(some)) - len(some)))
+            numbers = tables.all if whole else tables.around[np.divmod(filled, width)]
             asked |= {len(asked): map_, len(asked) + 1: numbers}
-            picked.append(some if whole else slice(None))
+            picked.append(some if whole else slice(len(some)))
         request = self._requests.get()
         try:
             request.infer(asked, share_inputs=True, share_outputs=True)
@@ -190,6 +200,13 @@ class Cutter:
             return np.concatenate([row[some] for row, some in zip(rows, picked, strict=True)])
         finally:
             self._requests.put(request)
+
+
+def rounded(cuttings: int) -> int:
+    """The next larger of few numbers of cuttings, by less than a quarter: OpenVINO compiles each
+    convolution anew for each number that it has not had yet, and keeps them all."""
+    step = 1 << max(cuttings.bit_length() - 3, 0)
+    return math.ceil(cuttings / step) * step
 
 
 @dataclass(frozen=True, slots=True)

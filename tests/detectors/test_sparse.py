@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.detectors.compiled import EXACT
-from pipeline.detectors.sparse import DEARER, Branch, Cutter, cut_out
+from pipeline.detectors.sparse import DEARER, Branch, Cutter, cut_out, rounded
 from pipeline.telemetry import switch_off
 
 switch_off()
@@ -44,6 +44,17 @@ def branch_from(map_: Any) -> Any:
     first = silu(biased(convolution(map_)))
     second = opset13.swish(biased(convolution(first)))
     return biased(convolution(second, 1))
+
+
+def mean(map_: Any) -> Any:
+    """The mean of each channel, which is of the whole map."""
+    return opset13.reduce_mean(map_, opset13.constant([2, 3]), True)
+
+
+def convolution_by_what_is_seen(map_: Any) -> Any:
+    seen = opset13.reshape(mean(map_), opset13.constant([1, CHANNELS, 1, 1]), False)
+    alike = opset13.constant(np.ones((CHANNELS, CHANNELS, 1, 1), np.float32))
+    return opset13.convolution(map_, opset13.multiply(alike, seen), [1, 1], [0, 0], [0, 0], [1, 1])
 
 
 def picture(height: Any = -1, width: Any = -1) -> Any:
@@ -112,6 +123,47 @@ def test_each_level_is_cut_for_itself_and_may_have_no_cell_at_all() -> None:
     assert cut.distributions(maps, [np.empty(0, np.intp)] * 3).shape == (0, CHANNELS)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 1)])
+def test_a_model_for_one_size_may_have_maps_that_are_smaller_than_a_convolution(
+    size: tuple[int, int],
+) -> None:
+    map_ = picture(*size)
+    made, seen = ov.Model([opset13.result(branch_from(map_))], [map_], "made"), map_of(*size)
+    cells = np.arange(size[0] * size[1])
+    found = cutter(made).distributions([seen], [cells])
+    np.testing.assert_allclose(found, whole(compiled(made), seen)[0], atol=1e-5)
+
+
+def test_there_are_few_numbers_of_cuttings() -> None:
+    numbers = range(1, 1000)
+    assert all(number <= rounded(number) < 1.25 * number for number in numbers)
+    assert len(set(map(rounded, numbers))) < 40
+    assert rounded(0) == 0
+
+    made, map_ = model(), map_of(20, 30)
+    of = cut_out(branches(made.clone()))
+    asked: set[tuple[int, ...]] = set()
+
+    class Compiled:
+        """Writes down what is asked of its requests."""
+
+        def create_infer_request(self) -> Any:
+            request = compiled(of.model).create_infer_request()
+            infer = request.infer
+
+            def told(inputs: dict[int, Any], **options: Any) -> Any:
+                asked.add(inputs[1].shape)
+                return infer(inputs, **options)
+
+            request.infer = told
+            return request
+
+    cut = Cutter(of, Compiled(), 1)
+    for number in range(100):
+        cut.distributions([map_], [np.arange(number)])
+    assert len(asked) == len(set(map(rounded, range(100))))
+
+
 def test_threads_that_ask_at_once_get_each_its_own_answer() -> None:
     made, maps = model(), [map_of(10, 10) for _ in range(8)]
     dense, cut = compiled(made), cutter(made, threads=2)
@@ -150,6 +202,9 @@ def test_a_branch_begins_where_others_see_its_map_too() -> None:
         lambda map_: opset13.add(convolution(map_, 1), map_),
         lambda map_: opset13.multiply(convolution(map_, 1), opset13.sigmoid(map_)),
         lambda map_: opset13.relu(convolution(map_, 1)),
+        lambda map_: opset13.add(convolution(map_, 1), mean(map_)),
+        lambda map_: opset13.swish(convolution(map_, 1), opset13.reduce_max(map_, [0, 1, 2, 3])),
+        convolution_by_what_is_seen,
         lambda map_: opset13.avg_pool(map_, [1, 1], [1, 1], [1, 1], [3, 3], exclude_pad=False),
     ],
 )
