@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -20,7 +21,7 @@ from pipeline.detectors.exported import Exported
 from pipeline.detectors.graph import convolve_before_enlarging, feed_with_bytes, name_outputs
 from pipeline.detectors.head import Ends, add_head, agrees
 from pipeline.detectors.pool import last_line
-from pipeline.detectors.sparse import Cutter
+from pipeline.detectors.sparse import Cut, Cutter
 from pipeline.errors import ConfigError, WeightsError
 from pipeline.telemetry import switch_off
 from pipeline.types import Image, Size
@@ -28,6 +29,9 @@ from pipeline.types import Image, Size
 # Not bound to cores, as OpenVINO would have it: others are at work there, too, and streams of two
 # compiled models could be bound to one core while another is idle. Alone it is as fast.
 ON_PROCESSOR = {"ENABLE_CPU_PINNING": False}
+STREAMS_OF_CUTTER = 8
+"""For how many streams of a model one thread works out distributions: it takes 1.2 ms for a picture
+that a stream has for 21, and what it has compiled for itself and its buffers are 25 MB."""
 COMPILED_KEPT_S = 30 * 24 * 3600
 """How long a compiled model is kept: who still needs it makes it anew in a third of a second, and
 those of earlier versions, of 11 MB each, are not kept for ever."""
@@ -103,17 +107,16 @@ class Compiler:
             on_processor = self._device == "CPU"
             head = add_head(model, len(exported.labels)) if on_processor else None
             self.head = None if head is None else head.first
-            self._cut = None if head is None else head.cut
             self._cutter: Cutter | None = None
             convolve_before_enlarging(model)
             feed_with_bytes(model)
             name_outputs(model)
             self._model = model
-            self.exported, self.streams = self._tried(exported)
+            self.exported, self.streams = self._tried(exported, None if head is None else head.cut)
         except (RuntimeError, ValueError) as error:
             raise unusable(weights, error) from error
 
-    def _tried(self, exported: Exported) -> tuple[Exported, int]:
+    def _tried(self, exported: Exported, cut: Cut | None) -> tuple[Exported, int]:
         """Look at a picture of noise, to see of which form the model's output is, and whether its
         head may be read instead; and how many streams there are."""
         blank = exported.blank()
@@ -122,7 +125,8 @@ class Compiler:
         # Exact, whatever comes later: two ways to the same boxes are compared.
         exact = {**self._settings, **EXACT}
         compiled = self.compiled(size, exact)
-        self._cutter = self._compiled_cut(compiled.streams, exact)
+        if cut is not None:
+            self._cutter = self._compiled_cut(cut, compiled.streams, exact)
         # Before several threads do: OpenVINO (2026.4) makes tables of types when they are first
         # asked for; two threads that ask at once wait for each other, one of them with the
         # interpreter's lock, and the process hangs.
@@ -132,8 +136,10 @@ class Compiler:
             if self.head is not None:
                 agree = exported.form is Output.RAW and agrees(self.ends(request), output[0], size)
                 self._keep_one_of_both(head=agree)
-        if self._settings != exact:
-            self._cutter = self._compiled_cut(compiled.streams, self._settings)
+        if self.head is None:
+            self._cutter = None
+        elif cut is not None and self._settings != exact:
+            self._cutter = self._compiled_cut(cut, compiled.streams, self._settings)
         return exported, compiled.streams
 
     def _keep_one_of_both(self, *, head: bool) -> None:
@@ -146,19 +152,16 @@ class Compiler:
             self.features = None if self.features is None else self.features - 1
         self.head = self.head - 1 if head else None
 
-    def _compiled_cut(self, streams: int, settings: Mapping[str, Any]) -> Cutter | None:
-        """What works out distributions beside as many streams of the model, if it has such a head;
-        with one thread for each."""
-        if self._cut is None or self.head is None:
-            return None
+    def _compiled_cut(self, cut: Cut, streams: int, settings: Mapping[str, Any]) -> Cutter:
+        """What works out distributions beside as many streams of the model."""
+        threads = math.ceil(streams / STREAMS_OF_CUTTER)
         chosen = {
             **{key: settings[key] for key in (*EXACT, *ON_PROCESSOR)},
-            "NUM_STREAMS": streams,
-            "INFERENCE_NUM_THREADS": streams,
+            "NUM_STREAMS": threads,
+            "INFERENCE_NUM_THREADS": threads,
             "CACHE_DIR": "",  # It is made in 50 ms.
         }
-        compiled = self._core.compile_model(self._cut.model, self._device, chosen)
-        return Cutter(self._cut, compiled, streams)
+        return Cutter(cut, self._core.compile_model(cut.model, self._device, chosen), threads)
 
     def ends(self, request: Any) -> Ends:
         """What the head gave for a picture, to be read before the request is used again."""

@@ -43,6 +43,8 @@ class Branch:
     source: Any
     convolutions: Sequence[Any]
     """From the map on; what is between them sees each cell for itself."""
+    reaches: Sequence[int]
+    """How many cells to each side of one each convolution sees."""
     distributions: Any
 
     @classmethod
@@ -51,14 +53,16 @@ class Branch:
 
         None where there is no convolution, or values are rounded to 8 bits before one: rounded
         after sums in another order some are a step off, and boxes of INT8 by up to 0.6 pixels."""
-        value, convolutions, names = distributions, list[Any](), set[str]()
+        value, names = distributions, set[str]()
+        convolutions, reaches = list[Any](), list[int]()
         while not (convolutions and _seen_by_others(value, names)):
             node = value.get_node()
             if node.get_type_name() == "Convolution":
-                reach = sum(map(_reach, [node, *convolutions]))
-                if reach > REACH:
+                reach = _reach(node)
+                if reach is None or reach + sum(reaches) > REACH:
                     break
                 convolutions.insert(0, node)
+                reaches.insert(0, reach)
                 before = node.input_value(0)
             else:
                 before = _made_of(node)
@@ -70,19 +74,19 @@ class Branch:
         seen = [convolution.input_value(0) for convolution in convolutions]
         if not seen or any(one.get_node().get_type_name() == "FakeQuantize" for one in seen):
             return None
-        return cls(seen[0], convolutions, distributions)
+        return cls(seen[0], convolutions, reaches, distributions)
 
 
-def _reach(convolution: Any) -> int:
-    """How many cells to each side of one a convolution sees; more than REACH if it is not one that
-    gives a map of the same size."""
+def _reach(convolution: Any) -> int | None:
+    """How many cells to each side of one a convolution sees; None if it is not one that gives a
+    map of the same size, always in the same way."""
     attributes = convolution.get_attributes()
     *_, height, width = convolution.get_input_partial_shape(1)
     side = height.get_length() if height.is_static and height == width else 0
     reach = [side // 2, side // 2]
     same = {**PLAIN, "pads_begin": reach, "pads_end": reach}
     alike = side % 2 == 1 and all(attributes[name] == value for name, value in same.items())
-    return reach[0] if alike and _constant(convolution.input_value(1)) else REACH + 1
+    return reach[0] if alike and _constant(convolution.input_value(1)) else None
 
 
 def _made_of(node: Any) -> Any:
@@ -129,10 +133,10 @@ def cut_out(branches: Sequence[Branch]) -> Cut:
     """The model of branches, which are taken out of their own."""
     import openvino as ov
 
-    reaches = [sum(map(_reach, branch.convolutions)) for branch in branches]
     parts = [_cut(branch) for branch in branches]
     inputs = list(chain.from_iterable(inputs for inputs, _ in parts))
-    return Cut(ov.Model([result for _, result in parts], inputs, "distributions"), reaches)
+    model = ov.Model([result for _, result in parts], inputs, "distributions")
+    return Cut(model, [sum(branch.reaches) for branch in branches])
 
 
 def _cut(branch: Branch) -> tuple[list[Any], Any]:
@@ -152,12 +156,12 @@ def _cut(branch: Branch) -> tuple[list[Any], Any]:
     second_to_last = opset13.constant([0, 2, 3, 1])
     result = opset13.result(opset13.transpose(branch.distributions, second_to_last))
 
+    apart = opset13.transpose(cut, last_to_second)
+    branch.convolutions[0].input(0).replace_source_output(apart.output(0))
     crossed = 0
-    for convolution in branch.convolutions:
-        seen, reach = convolution.input_value(0), _reach(convolution)
-        if convolution is branch.convolutions[0]:
-            seen = opset13.transpose(cut, last_to_second)
-        elif reach and crossed:
+    for convolution, reach in zip(branch.convolutions, branch.reaches, strict=True):
+        seen = convolution.input_value(0)
+        if reach and crossed:
             # What the convolutions before made of cells beyond the edge is 0 to this one.
             begin, end, step = ([crossed] * 2, [-crossed] * 2, [1, 1])
             left = opset13.slice(inside, *map(opset13.constant, (begin, end, step, [2, 3])))
@@ -188,7 +192,8 @@ class Cutter:
             height, width, _ = map_.shape
             tables = _tables(height, width, reach)
             whole = len(some) * DEARER > height * width
-            filled = np.pad(some, (0, rounded(len(some)) - len(some)))
+            filled = np.zeros(rounded(len(some)), np.intp)
+            filled[: len(some)] = some
             numbers = tables.all if whole else tables.around[np.divmod(filled, width)]
             asked |= {len(asked): map_, len(asked) + 1: numbers}
             picked.append(some if whole else slice(len(some)))
