@@ -3,9 +3,10 @@
 For each level of the head three convolutions make distributions of all cells of a map, which are
 4.5 of the 25 ms of an inference (YOLO11n, 640x480, two cores of an AMD EPYC). They are wanted where
 a score is high enough, at some eighty of 6300 cells. Here the model ends with the map, and cuttings
-of it around these cells go through the same convolutions, 1.3 ms for eighty beside the model. That a
-detector's head may look at few cells alone is the idea of Yang et al., QueryDet, CVPR 2022; there
-another branch says which, here the scores of the model itself do, so nothing is lost.
+of it around these cells go through the same convolutions, 1.3 ms for eighty beside the model.
+
+That a detector's head may look at few cells alone is the idea of Yang et al., QueryDet, CVPR 2022;
+there another branch says which, here the scores of the model itself do, so nothing is lost.
 """
 
 from __future__ import annotations
