@@ -39,6 +39,18 @@ def test_an_event_appears_and_changes_without_a_reload(
     assert cards == [OTHER, EVENT]
 
 
+def test_a_page_that_does_not_exist_stays_as_it_is(chromium: Any, page: Served) -> None:
+    tab = chromium.new_page(base_url=page.url)
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url.removeprefix(page.url)))
+    tab.goto("/nowhere")
+    tab.keyboard.press("?")  # its script has run when the keys are shown
+    tab.wait_for_selector("#keys[open]")
+    assert asked.count("/nowhere") == 1
+    assert not any(url.startswith("/live") for url in asked)
+    tab.close()
+
+
 def test_filters_hold_for_what_appears_too(installation: Installation, tab: Any) -> None:
     installation.happen(EVENT)
     installation.happen(OTHER, rule="person")

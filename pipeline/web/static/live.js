@@ -18,6 +18,7 @@ let seen = document.body.dataset.sequence;
 let later;
 
 export function follow() {
+  if (seen === undefined) return; // a page that shows no events, such as one that does not exist
   news?.addEventListener("click", () => { arrive(); scrollTo({ top: 0 }); });
   addEventListener("pagehide", disconnect);
   addEventListener("pageshow", connect);
