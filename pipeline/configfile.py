@@ -3,7 +3,6 @@ mistake told in one sentence with the line it stands on."""
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -15,27 +14,16 @@ import yaml
 import yaml.parser
 import yaml.scanner
 from dotenv import dotenv_values
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
-from pipeline.config import Camera, Config, Section
+from pipeline.config import Camera, Config
+from pipeline.configwording import Path_, dotted, mistakes
 from pipeline.errors import ConfigError
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _AUTHORITY = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)([^/]*@)(.*)$", re.DOTALL)
 MAX_BYTES = 4_000_000
 """A configuration larger than this is some other file."""
-
-_PROBLEMS = {
-    "dict_type": "keys and values belong here, such as {key: value}",
-    "missing": "this key is required",
-    "model_type": "keys and values belong here, such as {key: value}",
-    "path_type": "write the name of a folder",
-    "tuple_type": "write a list, such as [a, b]",
-    "union_tag_not_found": "write the rule's `type`, such as zone, line or loiter",
-}
-"""What is wrong, by pydantic's name for it, where its own words are none for people."""
-
-Path_ = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
@@ -62,12 +50,21 @@ def read_config(path: Path | str, environ: Mapping[str, str] = os.environ) -> Co
     path = Path(path)
     text = _read(path)
     folder = path.resolve().parent
-    try:
-        found = dotenv_values(folder / ".env", interpolate=False)
-    except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"{folder / '.env'} cannot be read as text.") from None
-    beside = {name: value for name, value in found.items() if value}
+    beside = read_environment(folder / ".env")
     return parse_config(text, where=str(path), folder=folder, environ={**beside, **environ})
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    """The values of a file `.env` by name; none where there is no file.
+
+    Raises:
+        ConfigError: it is not text.
+    """
+    try:
+        found = dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{path} cannot be read as text.") from None
+    return {name: value for name, value in found.items() if value}
 
 
 def parse_config(
@@ -99,7 +96,7 @@ def validate(
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
-        told = [_sentence(item, lines or {}) for item in error.errors(include_url=False)]
+        told = mistakes(error, lines or {})
         raise ConfigError("\n".join(f"{where}: {line}" for line in dict.fromkeys(told))) from None
     cameras = {key: _anchored(camera, folder) for key, camera in config.cameras.items()}
     found: dict[str, Any] = {"data": folder / _at_home(config.data), "cameras": cameras}
@@ -213,7 +210,7 @@ def _refuse_duplicates(node: yaml.Node, where: str, path: Path_ = ()) -> None:
         for key, value in node.value:
             if key.value in seen:
                 raise ConfigError(
-                    f"{where}: line {key.start_mark.line + 1}, {_dotted((*path, key.value))} "
+                    f"{where}: line {key.start_mark.line + 1}, {dotted((*path, key.value))} "
                     "is there twice; remove or rename one."
                 )
             seen.add(key.value)
@@ -235,7 +232,7 @@ def _expand(value: Any, path: Path_, environ: Mapping[str, str], where: str) -> 
         found = environ.get(match[1])
         if found is None:
             raise ConfigError(
-                f"{where}: {_dotted(path)} uses ${{{match[1]}}}, which is not set; "
+                f"{where}: {dotted(path)} uses ${{{match[1]}}}, which is not set; "
                 f"write {match[1]}=... into .env beside the file, or export it."
             )
         return found
@@ -268,61 +265,3 @@ def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:
                 camera.setdefault("rules", shared["rules"])
         merged[key] = camera
     return {**data, "cameras": merged}
-
-
-def _dotted(path: Path_) -> str:
-    return ".".join(str(part) for part in path) or "the file"
-
-
-def _known_keys() -> set[str]:
-    found: set[str] = set()
-    waiting: list[type[BaseModel]] = [Section]
-    while waiting:
-        model = waiting.pop()
-        found |= set(model.model_fields)
-        waiting += model.__subclasses__()
-    return found
-
-
-def _sentence(item: Any, lines: Mapping[Path_, int]) -> str:
-    """One mistake that pydantic found, as people would say it; never with the value, which may
-    be a password."""
-    path = tuple(part for part in item["loc"] if part != "[key]")
-    holder = {"cameras": 2, "defaults": 1}.get(str(path[0])) if path else None
-    if holder is not None and path[holder : holder + 1] == ("rules",):
-        # In a union of rules pydantic adds the rule's type to the path; the file has no such key.
-        path = path[: holder + 2] + path[holder + 3 :]
-    known = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
-    place = f"line {known}, {_dotted(path)}" if known else _dotted(path)
-    problem = _problem(item, path)
-    return f"{place}: {problem}" + ("" if problem.endswith("?") else ".")
-
-
-def _problem(item: Any, path: Path_) -> str:
-    context = item.get("ctx", {})
-    match item["type"]:
-        case "extra_forbidden":
-            near = difflib.get_close_matches(str(path[-1]), _known_keys(), n=1)
-            return "unknown key; " + (f"did you mean `{near[0]}`?" if near else "remove it")
-        case "too_short":
-            return _too_few(path, context)
-        case "union_tag_invalid":
-            return f"there is no rule of this type; known are {context['expected_tags']}"
-        case "string_pattern_mismatch" if path[-1] == "type":
-            return "write a rule of your own as module:attribute, such as my_rules:Limping"
-        case "string_pattern_mismatch":
-            return "use lower-case letters, digits, - and _ only"
-        case "value_error":
-            return str(context["error"])
-        case _:
-            message: str = item["msg"]
-            return _PROBLEMS.get(item["type"], message[0].lower() + message[1:])
-
-
-def _too_few(path: Path_, context: Mapping[str, Any]) -> str:
-    least, here = context["min_length"], context["actual_length"]
-    if path[-1] == "points" or "lines" in path:
-        return f"a line needs at least {least} points, here are {here}"
-    if path[-1] == "polygon" or "zones" in path or "masks" in path:
-        return f"a polygon needs at least {least} points, here are {here}"
-    return f"needs at least {least} entry"

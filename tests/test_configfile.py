@@ -132,14 +132,14 @@ def test_a_disabled_camera_is_not_watched() -> None:
         (SHOP.replace("seconds: 30", "secnds: 30"), "line 9, cameras.back-door.rules.lingers.secnds: unknown key; did you mean `seconds`?"),
         (SHOP.replace("seconds: 30", "seconds: many"), "line 9, cameras.back-door.rules.lingers.seconds: input should be a valid number"),
         (SHOP.replace(", [0.9, 1.0], [0.1, 1.0]]", "]"), "cameras.back-door.zones.step.polygon: a polygon needs at least 3 points, here are 2."),
-        (SHOP.replace("0.5], [0.9, 0.5]", "50], [0.9, 0.5]"), "zones.step.polygon.0.1: input should be less than or equal to 1."),
+        (SHOP.replace("0.5], [0.9, 0.5]", "50], [0.9, 0.5]"), "zones.step.polygon.0.1: write fractions of the picture, from 0 to 1, not pixels."),
         ("cameras: {door: {source: b, masks: [[[0.1, 0.1], [0.2, 0.2]]]}}", "cameras.door.masks.0: a polygon needs at least 3 points, here are 2."),
         ("cameras: {door: {source: b, masks: [[[0, 0], [1, 1], [0.5, 0.5]]]}}", "cameras.door.masks.0: the points lie on one line and enclose nothing."),
-        ("cameras: {door: {source: b, masks: [[[0, 0], [1, 0], [1, 9]]]}}", "cameras.door.masks.0.2.1: input should be less than or equal to 1."),
+        ("cameras: {door: {source: b, masks: [[[0, 0], [1, 0], [1, 9]]]}}", "cameras.door.masks.0.2.1: write fractions of the picture, from 0 to 1, not pixels."),
         ("cameras: {door: {source: b, masks: [[[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]]]}}", "cameras.door.masks.0: its edges cross each other; list the corners in order around it."),
         (SHOP.replace("[0.9, 1.0], [0.1, 1.0]", "[0.1, 1.0], [0.9, 1.0]"), "cameras.back-door.zones.step.polygon: its edges cross each other; list the corners in order around it."),
         ("cameras: {door: {source: b, masks: [[0, 0], [1, 0], [1, 1]]}}", "cameras.door.masks: this is one polygon, and a list of polygons is wanted: write [[[x, y], [x, y], ...]]."),
-        (SHOP.replace("zone: step", "zone: stp"), "cameras.back-door: rules.lingers.zone: this camera has no zone 'stp'; it has step."),
+        (SHOP.replace("zone: step", "zone: stp"), "line 9, cameras.back-door: rules.lingers.zone: this camera has no zone 'stp'; it has step."),
         (SHOP.replace("type: loiter", "type: loitr"), "there is no rule of this type; known are 'zone', 'line', 'loiter'"),
         (SHOP.replace("CAM_USER", "NO_SUCH"), "cameras.back-door.source uses ${NO_SUCH}, which is not set; write NO_SUCH=... into .env beside the file, or export it."),
         (SHOP.replace("back-door", "Back Door"), "cameras.Back Door: use lower-case letters, digits, - and _ only."),
@@ -148,6 +148,8 @@ def test_a_disabled_camera_is_not_watched() -> None:
         ("cameras: [1", "streams.yaml is not valid YAML: line 1"),
         ("- a", "must be a mapping with the key `cameras`, not a list."),
         ("cameras: {}", "cameras: needs at least 1 entry."),
+        ("rules: {r: {type: zone}}\ncameras: {a: b}", "line 1, rules: this belongs to a camera, or to all of them under `defaults`; move it there."),
+        ("zones: {}\ncameras: {a: b}", "line 1, zones: this belongs to a camera; move it there."),
         ("cameras: {a: {}}", "cameras.a.source: this key is required."),
         ("redis: localhost\ncameras: {a: b}", "redis: write `embedded`, or a redis://"),
         ("timezone: Mars/Olympus\ncameras: {a: b}", "timezone: write an IANA name"),
@@ -165,6 +167,12 @@ def test_a_disabled_camera_is_not_watched() -> None:
 )  # fmt: skip
 def test_a_mistake_is_told_by_its_key_and_remedy(text: str, said: str) -> None:
     assert said in complaint(text)
+
+
+def test_pixels_are_told_of_as_such_and_not_as_too_few_points() -> None:
+    said = complaint("cameras: {door: {source: b, zones: {step: [[0, 0], [640, 0], [640, 480]]}}}")
+    assert len(said.splitlines()) == 3
+    assert said.count("not pixels") == 3
 
 
 def test_a_mistake_near_a_password_does_not_show_it() -> None:
