@@ -6,8 +6,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -22,7 +23,7 @@ from pipeline.cli import app
 from pipeline.cli.camera_report import document, show
 from pipeline.cli.checking import AT_ONCE, check_all
 from pipeline.config import Camera, Config
-from pipeline.configfile import read_config, validate
+from pipeline.configfile import read_config, read_environment, validate
 from pipeline.errors import ConfigError, FilmError, VigilError
 from pipeline.redact import redact
 from pipeline.sources import CameraCheck, Probe, shown
@@ -68,7 +69,7 @@ def init(
     keys = camera_keys(urls)
     checks = _probe_all(dict(zip(keys, urls, strict=True)))
     cameras: dict[str, Any] = {}
-    secrets: dict[str, str] = {}
+    secrets = _Secrets(output.parent / ".env")
     for key, url in zip(keys, urls, strict=True):
         found = checks[key]
         typer.echo(found.sentence)
@@ -79,8 +80,8 @@ def init(
         output, HEADER.format(file=output) + yaml.safe_dump({"cameras": cameras}, sort_keys=False)
     )
     typer.echo(f"Wrote {output}. Next: vigil check {output}, then vigil run {output}")
-    if secrets:
-        _write_secrets(output.parent / ".env", secrets)
+    if secrets.new:
+        secrets.write()
     if any(found.error for found in checks.values()):
         raise typer.Exit(1)
 
@@ -107,13 +108,14 @@ def check(
     problems = False
     if len(targets) == 1 and Path(targets[0]).suffix in (".yaml", ".yml"):
         settings = read_config(Path(targets[0]))
-        problems = _check_models(settings)
+        problem = _problem_with_models(settings)
+        if problem is not None:
+            sys.stderr.write(f"vigil: {targets[0]}: {problem}\n")
+        problems = problem is not None
         cameras = {key: camera for key, camera in settings.cameras.items() if camera.enabled}
         if not as_json:
-            typer.echo(
-                f"{targets[0]} is valid: {len(cameras)} of {len(settings.cameras)} "
-                "cameras are enabled."
-            )
+            enabled = f"{len(cameras)} of {len(settings.cameras)} cameras are enabled."
+            typer.echo(enabled if problem else f"{targets[0]} is valid: {enabled}")
             for line in _optimized(settings, cameras):
                 typer.echo(line)
     else:
@@ -166,18 +168,25 @@ def _probe_all(cameras: Mapping[str, str]) -> dict[str, CameraCheck]:
         return dict(zip(cameras, found, strict=True))
 
 
-def _check_models(settings: Config) -> bool:
-    """Say what is wrong with the detector and its labels, the rules of the user's own and the
-    describer; True if something is."""
+def _problem_with_models(settings: Config) -> VigilError | None:
+    """What is wrong with the detector and its labels, the rules of the user's own and the
+    describer. A model of the user's own is loaded: nothing else says whether it runs here."""
     from pipeline.describers import validate
-    from pipeline.detectors import expected_labels, known_labels, prepare
+    from pipeline.detectors import expected_labels, known_labels, load_detector, prepare
     from pipeline.rules import make_rules
 
-    problems = False
     try:
         prepare(settings.detector)
         labels = expected_labels(settings.detector)
-        if labels is not None:
+        own_code = ":" in settings.detector.backend
+        if not own_code and (labels is None or settings.detector.device != "auto"):
+            detector = load_detector(settings.detector)
+            try:
+                for key, camera in settings.cameras.items():
+                    detector.for_camera(key, camera)
+            finally:
+                detector.close()
+        elif labels is not None:
             for key, camera in settings.cameras.items():
                 known_labels(key, camera, labels)
         for key, camera in settings.cameras.items():
@@ -185,9 +194,8 @@ def _check_models(settings: Config) -> bool:
         if settings.describer is not None:
             validate(settings.describer)
     except VigilError as error:
-        sys.stderr.write(f"vigil: {error}\n")
-        problems = True
-    return problems
+        return error
+    return None
 
 
 def _optimized(settings: Config, cameras: Mapping[str, Camera]) -> list[str]:
@@ -225,7 +233,37 @@ def camera_keys(urls: list[str]) -> list[str]:
     return keys
 
 
-def _without_secrets(key: str, url: str, secrets: dict[str, str]) -> str:
+class _Secrets:
+    """Those of cameras by name, in a file of `NAME=value`."""
+
+    def __init__(self, file: Path) -> None:
+        """Raises: ConfigError: the file is there and cannot be read."""
+        self._file = file
+        self._there = read_environment(file)
+        self.new: dict[str, str] = {}
+
+    def keep(self, name: str, value: str) -> str:
+        """Remember a value, and give the name that refers to it. What stands in the file already
+        may be another configuration's: another value gets another name."""
+        known = self._there | self.new
+        name = next(n for n in _numbered(name) if known.get(n, value) == value)
+        self.new[name] = value
+        return f"${{{name}}}"
+
+    def write(self) -> None:
+        self._file.touch(mode=0o600)
+        for name, value in self.new.items():
+            dotenv.set_key(self._file, name, value, quote_mode="always")
+        self._file.chmod(0o600)
+        typer.echo(f"The passwords are in {self._file}, readable by you alone.")
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}_{number}" for number in count(2))
+
+
+def _without_secrets(key: str, url: str, secrets: _Secrets) -> str:
     """The address with `${...}` in place of its password, which goes into `secrets`; in place of
     all of it where it holds secrets elsewhere."""
     if "://" not in url:
@@ -237,11 +275,10 @@ def _without_secrets(key: str, url: str, secrets: dict[str, str]) -> str:
     if redact(rest) == rest and parts.password is None and redact(url) == url:
         return url
     if redact(rest) == rest and parts.password is not None:
-        secrets[f"{name}_PASSWORD"] = unquote(parts.password)
+        password = secrets.keep(f"{name}_PASSWORD", unquote(parts.password))
         user = quote(unquote(parts.username or ""), safe="")
-        return urlunsplit(parts._replace(netloc=f"{user}:${{{name}_PASSWORD}}@{host}"))
-    secrets[f"{name}_URL"] = url
-    return f"${{{name}_URL}}"
+        return urlunsplit(parts._replace(netloc=f"{user}:{password}@{host}"))
+    return secrets.keep(f"{name}_URL", url)
 
 
 def _save_still(path: Path, probe: Probe) -> None:
@@ -251,14 +288,6 @@ def _save_still(path: Path, probe: Probe) -> None:
     if written:
         _write(path, data.tobytes())
         typer.echo(f"Saved a still: {path}")
-
-
-def _write_secrets(path: Path, secrets: dict[str, str]) -> None:
-    path.touch(mode=0o600)
-    for name, value in secrets.items():
-        dotenv.set_key(path, name, value, quote_mode="always")
-    path.chmod(0o600)
-    typer.echo(f"The passwords are in {path}, readable by you alone.")
 
 
 def _write(path: Path, content: str | bytes) -> None:

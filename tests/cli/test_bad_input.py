@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_detector import save_detector
 
 CAMERA = "cameras: {door: {source: %s}}\n"
 
@@ -105,10 +106,23 @@ def test_a_detectors_model_that_is_not_there(vigil: Any, tmp_path: Path, film: P
 def test_labels_of_another_model_are_not_compared_with_those_of_coco(
     vigil: Any, tmp_path: Path, film: Path
 ) -> None:
-    (tmp_path / "best.onnx").write_bytes(b"a model with labels of its own")
-    text = f"detector: {{model: best.onnx}}\ncameras: {{door: {{source: {film}, detect: {{labels: [forklift]}}, rules: {{x: {{type: zone, labels: [forklift]}}}}}}}}"
-    done = vigil("check", _write(tmp_path, text))
-    assert done.returncode == 0, done.stderr
+    save_detector(tmp_path)
+    text = f"detector: {{model: tiny.xml}}\ncameras: {{door: {{source: {film}, rules: {{x: {{type: zone, labels: [%s]}}}}}}}}"
+    known = vigil("check", "--seconds", "1", _write(tmp_path, text % "square"))
+    assert known.returncode == 0, known.stderr
+    assert "streams.yaml is valid" in known.stdout
+    of_coco = vigil("check", "--seconds", "1", _write(tmp_path, text % "car"))
+    assert of_coco.returncode == 1
+    assert "the detector knows no label 'car'; it knows 'square', 'person'" in of_coco.stderr
+
+
+def test_check_finds_a_model_that_is_none(vigil: Any, tmp_path: Path, film: Path) -> None:
+    (tmp_path / "best.onnx").write_bytes(b"no model")
+    config = _write(tmp_path, CAMERA % film + "detector: {model: best.onnx}\n")
+    done = vigil("check", "--seconds", "1", config)
+    assert done.returncode == 1
+    assert "vigil: streams.yaml: The weights" in done.stderr
+    assert "is valid" not in done.stdout
 
 
 def test_a_model_that_is_not_there(vigil: Any, tmp_path: Path, film: Path) -> None:
