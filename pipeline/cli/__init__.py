@@ -63,15 +63,19 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def main() -> None:
-    """Run a command; every expected mistake is one sentence and an exit status."""
-    telemetry.switch_off()
+def _import_commands() -> None:
+    """That of the command line alone, if it names one."""
     called = HOMES.get(sys.argv[1]) if len(sys.argv) > 1 else None
     for home in [called] if called else dict.fromkeys(HOMES.values()):
         importlib.import_module(f"pipeline.cli.{home}")
 
+
+def main() -> None:
+    """Run a command; every expected mistake is one sentence and an exit status."""
+    telemetry.switch_off()
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        _import_commands()
         app()
     except VigilError as error:
         sys.stderr.write(f"vigil: {redact(str(error))}\n")

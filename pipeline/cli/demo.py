@@ -17,7 +17,7 @@ from pipeline.cli.cameras import cache_folder, camera_keys
 from pipeline.config import Describer
 from pipeline.configfile import validate
 from pipeline.describers import validate as validate_describer
-from pipeline.errors import VigilError, WorkerError
+from pipeline.errors import WorkerError
 from pipeline.posts import Infos, Spec
 from pipeline.redact import redact
 from pipeline.simulate.film import Film, demo_film
@@ -124,7 +124,7 @@ def _watch(
     model = None if config.describer is None else redact(config.describer.model)
     try:
         notes += await_page(pipeline)
-    except VigilError:
+    except BaseException:  # also Ctrl-C, which is not yet the runner's
         pipeline.stop()
         raise
     notes += [

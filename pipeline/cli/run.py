@@ -251,7 +251,7 @@ def run(
     log_to(pipeline.config.data / "vigil.log" if sys.stderr.isatty() else None)
     try:
         notes = await_page(pipeline)
-    except VigilError:
+    except BaseException:  # also Ctrl-C, which is not yet the runner's
         pipeline.stop()
         raise
     notes += [f"Events: {redact(pipeline.redis_url)}, or `vigil subscribe`. Ctrl-C stops."]

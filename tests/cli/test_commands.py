@@ -17,7 +17,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from running import SMALL, command, descendants, environment, gone, until
 
+from pipeline.cli.run import run
 from pipeline.configfile import read_config
+from pipeline.library import Pipeline
 from pipeline.wire import event_schema
 
 STAYS = {"stays": {"type": "loiter", "seconds": 3}}
@@ -45,6 +47,18 @@ def test_init_keeps_a_secret_in_a_query_apart(vigil: Any, tmp_path: Path) -> Non
     assert "sesame" not in (tmp_path / "streams.yaml").read_text()
     (found,) = read_config(tmp_path / "streams.yaml").cameras.values()
     assert found.address() == url
+
+
+def test_init_leaves_the_passwords_of_other_configurations_alone(
+    vigil: Any, tmp_path: Path
+) -> None:
+    address = "rtsp://me:%s@127.0.0.1:9/stream"
+    for name, password in (("one", "sesame"), ("two", "poppy"), ("three", "sesame")):
+        vigil("init", "-o", f"{name}.yaml", address % password)
+    for name, password in (("one", "sesame"), ("two", "poppy"), ("three", "sesame")):
+        (camera,) = read_config(tmp_path / f"{name}.yaml").cameras.values()
+        assert camera.address() == address % password
+    assert len((tmp_path / ".env").read_text().splitlines()) == 2
 
 
 def test_init_does_not_overwrite(vigil: Any, tmp_path: Path) -> None:
@@ -141,6 +155,24 @@ def test_control_c_ends_a_demo_in_order_within_five_seconds(tmp_path: Path, came
     assert process.returncode == 0
     assert json.loads(out.splitlines()[-1])["cameras"] == 1
     assert all(gone(pid) for pid in tree)
+
+
+def test_control_c_while_the_page_starts_ends_a_run_in_order(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "streams.yaml"
+    config.write_text(yaml.safe_dump({"cameras": {"door": {"source": str(film), **SMALL}}}))
+    workers: set[int] = set()
+
+    def interrupted(pipeline: Pipeline) -> list[str]:
+        workers.update(descendants(os.getpid()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.cli.run.await_page", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(config)
+    assert workers
+    assert all(gone(worker) for worker in workers)
 
 
 def test_the_doctor_finds_what_the_tests_need(vigil: Any) -> None:
