@@ -130,4 +130,6 @@ def _plural(label: str) -> str:
 
 
 def _camera(name: str) -> str:
-    return f"at {name}" if name.lower().startswith(_ARTICLES) else f"on camera {name}"
+    if name.lower().startswith(_ARTICLES):
+        return f"at {name}"
+    return f"on {name}" if name.lower().startswith("camera") else f"on camera {name}"
