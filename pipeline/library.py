@@ -19,7 +19,7 @@ from pipeline.amendment import Amendment, CameraBack, EventEnded
 from pipeline.bus.subscribe import stream_now, subscribe, subscribe_async
 from pipeline.config import Config
 from pipeline.configfile import read_config, validate
-from pipeline.detectors import prepare
+from pipeline.detectors import expected_labels, known_labels, prepare
 from pipeline.errors import BusError, VigilError
 from pipeline.following import Following
 from pipeline.health import CameraState, CameraStatus
@@ -109,8 +109,8 @@ class Pipeline:
         model at an address is downloaded first, once.
 
         Raises:
-            ConfigError: a key of `detector` is wrong for this machine, or a rule of the user's own
-                cannot be had.
+            ConfigError: a key of `detector` is wrong for this machine, a label is unknown to the
+                detector, or a rule of the user's own cannot be had.
             WeightsError: the detector's model cannot be had, or is not the one that was meant.
             StoreError: the data folder cannot be used, or is in use.
             WorkerError: a worker could not start.
@@ -118,9 +118,12 @@ class Pipeline:
         if self._supervisor is not None:
             raise VigilError("The pipeline is running already.")
         prepare(self.config.detector)
+        labels = expected_labels(self.config.detector)
         for key, camera in self.config.cameras.items():
             if camera.enabled:
                 make_rules(key, camera)
+                if labels is not None:
+                    known_labels(key, camera, labels)
         self._lock.acquire()
         try:
             with Store.open(self.config.data) as store:

@@ -88,10 +88,12 @@ def test_a_data_folder_that_cannot_be_written(vigil: Any, tmp_path: Path, film: 
 
 def test_a_label_that_the_detector_does_not_know(vigil: Any, tmp_path: Path, film: Path) -> None:
     text = f"cameras: {{door: {{source: {film}, detect: {{labels: [persn]}}, rules: {{x: {{type: zone, labels: [persn]}}}}}}}}"
-    done = vigil("check", _write(tmp_path, text))
-    assert done.returncode == 1
-    assert "cameras.door" in done.stderr
-    assert "did you mean 'person'?" in done.stderr
+    for command, status in (("check", 1), ("run", 2)):
+        done = vigil(command, _write(tmp_path, text))
+        assert done.returncode == status
+        assert "cameras.door" in done.stderr
+        assert "did you mean 'person'?" in done.stderr
+    assert len(done.stderr.splitlines()) == 1  # nothing was started
 
 
 def test_a_detectors_model_that_is_not_there(vigil: Any, tmp_path: Path, film: Path) -> None:

@@ -56,6 +56,7 @@ def test_somebody_of_whom_only_the_place_is_known():
 
 def test_a_camera_without_an_article_is_called_a_camera():
     assert told(walker(1, 0, 0), camera="cam 1") == "A person is in view on camera cam 1, 02:14."
+    assert told(walker(1, 0, 0), camera="camera 1") == "A person is in view on camera 1, 02:14."
 
 
 def test_several_that_go_the_same_way():
