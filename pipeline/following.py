@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import OrderedDict
 
+from pipeline.errors import BusError
 from pipeline.supervisor import Supervisor
 from pipeline.types import Event
+
+logger = logging.getLogger(__name__)
 
 DRAIN_S = 2.0
 """After the last film's end, events that are still in the store are on their way for so long."""
@@ -22,9 +26,17 @@ class Following:
         self._timeout_s = timeout_s
         self._since = time.monotonic()
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._told: str | None = None
+
+    def failed(self, error: BusError) -> None:
+        """Log why a subscription could not begin: once, however often it is tried."""
+        if str(error) != self._told:
+            logger.warning("%s", error)
+            self._told = str(error)
 
     def is_new(self, event: Event) -> bool:
         """Whether this version was not seen before; one that was not breaks the quiet."""
+        self._told = None
         self._since = time.monotonic()
         key = (event.id, event.version)
         if key in self._seen:

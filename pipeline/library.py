@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -30,8 +29,6 @@ from pipeline.rules import make_rules
 from pipeline.store import Store
 from pipeline.supervisor import Supervisor
 from pipeline.types import Event
-
-logger = logging.getLogger(__name__)
 
 PAGE_S = 30.0
 """And the page."""
@@ -220,7 +217,7 @@ class Pipeline:
                     if self._own(event) and following.is_new(event):
                         yield event
             except BusError as error:
-                logger.warning("%s", error)
+                following.failed(error)
                 time.sleep(POLL_S)
         following.check()
 
@@ -239,7 +236,7 @@ class Pipeline:
                     if self._own(event) and following.is_new(event):
                         yield event
             except BusError as error:
-                logger.warning("%s", error)
+                following.failed(error)
                 await asyncio.sleep(POLL_S)
         following.check()
 

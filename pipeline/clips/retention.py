@@ -178,9 +178,9 @@ class Retention:
             # Somebody else has filled the disk: to remove what is there would not help.
             lack = 0.0
             self._problem = (
-                f"The disk of {self._config.data} has {free / MB:.0f} MB free and needs "
-                f"{storage.free_mb:.0f}, and there is nothing of vigil's to remove that would "
-                "help; free some space on it."
+                # Without how much it is, which changes all the time: it is told when it changes.
+                f"The disk of {self._config.data} has less than {storage.free_mb:.0f} MB free, and "
+                "there is nothing of vigil's to remove that would help; free some space on it."
             )
         oldest = now - timedelta(days=storage.media_days)
         gone = []

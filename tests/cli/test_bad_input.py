@@ -147,6 +147,7 @@ def test_a_redis_that_refuses_is_told_and_the_cameras_go_on(
     text = CAMERA % film + "redis: redis://:sesame@127.0.0.1:9/0\n"
     done = vigil("run", _write(tmp_path, text), "--seconds", "8")
     assert "Redis at redis://" in done.stderr
+    assert done.stderr.count("WARNING pipeline.following: Redis at redis://") == 1
     assert "Camera door is live." in done.stderr or "Camera door is ended." in done.stderr
 
 
