@@ -46,8 +46,8 @@ def chosen_camera(config: Config, camera: str | None) -> str:
     enabled = [key for key in known if config.cameras[key].enabled]
     if len(enabled) > 1:
         raise ConfigError(
-            f"The configuration has several cameras ({', '.join(enabled)}); name the one whose "
-            "settings count for the film."
+            f"The configuration has several cameras ({', '.join(enabled)}); say with --camera, "
+            "or `camera=` in Python, whose settings count."
         )
     return enabled[0]
 
