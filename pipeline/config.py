@@ -300,8 +300,16 @@ class Config(Section):
             group: tuple(c for c in members if c in enabled)
             for group, members in self.groups.items()
         }
-        shares["cameras"] = tuple(c for c in enabled if c not in grouped)
+        # The name of those in no group may be a group's, too.
+        alone = tuple(c for c in enabled if c not in grouped)
+        shares["cameras"] = (*shares.get("cameras", ()), *alone)
         return {group: members for group, members in shares.items() if members}
+
+    @property
+    def has_own_code(self) -> bool:
+        """Whether a rule or the detector is named as `module:attribute`."""
+        rules = (rule for camera in self.cameras.values() for rule in camera.rules.values())
+        return ":" in self.detector.backend or any(isinstance(rule, OwnRule) for rule in rules)
 
     def for_worker(self) -> str:
         """As JSON with all secrets, to be handed to a worker over a pipe and kept nowhere."""

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError
 
 ANYTHING = (Exception, SystemExit)
 """What code that is not this program's may raise."""
+
+
+def searched() -> tuple[str, ...]:
+    """The folders that this process searches for modules, as absolute paths."""
+    return tuple(dict.fromkeys(str(Path(folder).absolute()) for folder in sys.path))
+
+
+def search_also(folders: Iterable[str]) -> None:
+    """Search these folders too, after all others, so that nothing in them hides anything."""
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
 
 
 def imported(name: str, key: str) -> Callable[..., Any]:

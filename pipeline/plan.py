@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.endings import Ending
 from pipeline.offenders import Offenders
+from pipeline.own import searched
 from pipeline.posts import Infos, Spec
 from pipeline.restarts import PATIENT, WARY, Policy
 from pipeline.workers.link import Order
@@ -57,6 +58,8 @@ class _Watches:
 
     def __init__(self, config: Config, run: str) -> None:
         self._config, self._run = config, run
+        # Where the caller finds code of the user's own, its workers find it too.
+        self._search = {"search": searched()} if config.has_own_code else {}
         self._offenders = Offenders()
         self._numbers = itertools.count(2)
 
@@ -66,7 +69,7 @@ class _Watches:
 
     def _spec(self, name: str, cameras: tuple[str, ...], policy: Policy = PATIENT) -> Spec:
         def order(infos: Infos) -> Order:
-            options = {"cameras": cameras, "run": self._run}
+            options = {"cameras": cameras, "run": self._run, **self._search}
             return Order(name=name, config=self._config, options=options)
 
         def split(ending: Ending) -> Sequence[Spec]:

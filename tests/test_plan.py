@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from pipeline.configfile import validate
 from pipeline.endings import Ending
 from pipeline.health import Cause
@@ -36,6 +38,27 @@ def test_there_is_a_watch_worker_for_each_group() -> None:
     specs = watches("a", "b", "c", groups={"east": ["a"]})
     assert shape(specs) == {"watch-east": ["a"], "watch-cameras": ["b", "c"]}
     assert [spec.subjects for spec in specs] == [("a",), ("b", "c")]
+
+
+def test_a_group_that_is_called_cameras_shares_its_worker_with_those_in_no_group() -> None:
+    specs = watches("a", "b", "c", groups={"cameras": ["a"]})
+    assert shape(specs) == {"watch-cameras": ["a", "b", "c"]}
+
+
+def test_code_of_the_users_own_is_searched_where_the_caller_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def searched(**settings: object) -> list[str]:
+        camera = {"source": "rtsp://a", **settings}
+        config = validate({"cameras": {"a": camera}}, where="test", folder=tmp_path)
+        (watch,) = (spec for spec in plan(config, "run") if spec.kind == "watch")
+        return list(watch.order({}).options.get("search", ()))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    assert str(tmp_path) in searched(rules={"paces": {"type": "my_rules:Pacing"}})
+    # Nobody's folder is searched without need.
+    assert searched() == []
 
 
 def test_a_known_offender_goes_to_a_worker_of_its_own_that_is_restarted_warily() -> None:

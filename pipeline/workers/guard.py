@@ -7,6 +7,8 @@ import os
 import threading
 from collections.abc import Callable
 
+from pipeline.errors import ConfigError
+
 logger = logging.getLogger(__name__)
 
 CRASHED = 1
@@ -26,6 +28,11 @@ def guarded_thread(name: str, run: Callable[[], None]) -> threading.Thread:
     def guarded() -> None:
         try:
             run()
+        except ConfigError as error:
+            # It says all there is to say, such as which rule of the user's own cannot be imported.
+            logger.error("%s", error)
+            logging.shutdown()
+            os._exit(CRASHED)
         except BaseException:
             logger.exception("The thread %s failed; this worker starts anew.", name)
             logging.shutdown()

@@ -18,6 +18,7 @@ from pipeline.detectors import load_detector
 from pipeline.errors import StoreError
 from pipeline.health import CameraState, Cause, Heartbeat
 from pipeline.media import LocalMedia
+from pipeline.own import search_also
 from pipeline.store import Store
 from pipeline.types import Event
 from pipeline.workers.budget import Budget
@@ -50,6 +51,7 @@ def run(link: Link) -> None:
     config = link.order.config
     assert config is not None
     keys = tuple(link.order.options["cameras"])
+    search_also(link.order.options.get("search", ()))
     detector = load_detector(config.detector)
     with patiently(link, lambda: Store.open(config.data)) as store:
         writer = Writer(config, store, LocalMedia(config.data / "media"))

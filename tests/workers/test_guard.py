@@ -44,6 +44,13 @@ def test_a_thread_that_fails_ends_the_process_and_says_which(failure: str) -> No
     assert "went on" not in done.stdout
 
 
+def test_what_the_user_wrote_wrong_is_said_in_a_sentence_without_a_traceback() -> None:
+    done = run("from pipeline.errors import ConfigError; raise ConfigError('No such rule.')")
+    assert done.returncode == CRASHED
+    assert done.stderr.splitlines()[-1].endswith("No such rule.")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_thread_that_is_done_ends_nothing() -> None:
     done = run("pass")
     assert (done.returncode, done.stdout.strip()) == (0, "went on")
