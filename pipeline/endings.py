@@ -55,7 +55,8 @@ def crashed(remains: Remains, status: int | None, last_words: str) -> Ending:
 
 def wedged(message: Wedged) -> Ending:
     """It ended itself."""
-    how = f"a native call for {message.camera} did not return for {message.seconds:.0f} s"
+    what = "a rule of your own" if message.what == "rule" else "a native call"
+    how = f"{what} for {message.camera} did not return for {message.seconds:.0f} s"
     return Ending(Cause.WEDGED, how, how, (message.camera,), datetime.now(UTC))
 
 

@@ -96,7 +96,8 @@ class Cause(StrEnum):
 
     CRASHED = "crashed"
     WEDGED = "wedged"
-    """A native call for one of its cameras did not return, while the rest of it went on."""
+    """A native call for one of its cameras, or a rule of the user's own, did not return, while the
+    rest of it went on."""
     SILENT = "silent"
     """It was heard of no more, as where a native call holds the interpreter's lock."""
 

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from statistics import median
 from typing import Any
 
@@ -16,7 +16,7 @@ from pipeline.errors import DetectorError
 from pipeline.incidents import Action, Incidents, Reason
 from pipeline.looking import Attention, Choice, Kept
 from pipeline.motion import MotionGate
-from pipeline.protocols import Detector, Remembering
+from pipeline.protocols import Detector, Remembering, Rule
 from pipeline.rules import make_rules
 from pipeline.rules.own import Own
 from pipeline.schedule_config import within
@@ -36,6 +36,9 @@ PATIENCE_S = 5.0
 PATIENCE_LOOKS = 4
 """A camera without a frame for `PATIENCE_S`, or for so many looks, has broken off."""
 
+Calling = Callable[[str], AbstractContextManager[None]]
+"""Entered around a call that may hang, with a word for it, as `blackbox.Trail.call`."""
+
 
 class Analysis:
     """Detects, tracks and rules for one camera; frames come in order from one thread.
@@ -47,6 +50,7 @@ class Analysis:
     time, since a camera that changes its resolution often changes what it shows too.
 
     `new_id` gives each event its id; ids that sort by the time they are given, if there is none.
+    `calling("rule")` is entered around each call of a rule of the user's own, which may hang.
     """
 
     def __init__(
@@ -56,12 +60,13 @@ class Analysis:
         detector: Detector,
         *,
         new_id: Callable[[], str] | None = None,
+        calling: Calling | None = None,
     ) -> None:
         camera = config.cameras[key]
         detect = camera.detect
         self._key, self._name, self._tz = key, config.camera_name(key), config.tz()
         self._zones = camera.named_zones()
-        self._detector = detector
+        self._detector, self._calling = detector, calling
         self._gate = MotionGate(detect.sensitivity) if detect.motion_gate else None
         self.attention = Attention(
             fps=detect.fps,
@@ -176,7 +181,7 @@ class Analysis:
             findings: list[Finding] = []
             for name, rule in self._rules.items():
                 # Out of its hours, too, a rule goes on seeing who came when.
-                found_now = rule.update(view)
+                found_now = self._found(rule, view)
                 schedule = self._schedules.get(name)
                 if schedule is None or within(schedule, view.captured_at):
                     findings += found_now
@@ -194,6 +199,12 @@ class Analysis:
         self._kept.saw(seen)
         self.attention.saw(frame.monotonic, seen, len(found))
         return seen, lost
+
+    def _found(self, rule: Rule, view: View) -> list[Finding]:
+        if self._calling is None or not isinstance(rule, Own):
+            return rule.update(view)
+        with self._calling("rule"):
+            return rule.update(view)
 
     def _count_gap(self, frame: Frame) -> None:
         if self._looked_at is not None:

@@ -18,7 +18,7 @@ from pipeline.looking import Choice, Demand
 from pipeline.protocols import Detector
 from pipeline.queues import Slot, SlotClosed, SlotWoken, newest_frame
 from pipeline.types import Frame
-from pipeline.workers.analysis import Analysis
+from pipeline.workers.analysis import Analysis, Calling
 from pipeline.workers.handover import Handover, Report, Resume
 from pipeline.workers.latencies import Latencies
 from pipeline.workers.look import Begun, Look
@@ -53,7 +53,8 @@ class Analyst:
     As many frames are under way as the detector works on for one camera at once. `report` must not
     wait; `logged` gets each look, and `idling` is told whether nothing has happened for `IDLE_S`,
     whenever that changes. `live` tells whether the frames are of a live source. `memory` is what
-    was learned before, however long ago; `resume` what a predecessor left just now.
+    was learned before, however long ago; `resume` what a predecessor left just now. `calling` is as
+    `Analysis` takes it.
     """
 
     def __init__(
@@ -70,11 +71,13 @@ class Analyst:
         resume: Resume | None,
         run: str,
         memory: Mapping[str, Any] | None = None,
+        calling: Calling | None = None,
     ) -> None:
         self._config, self._key, self._detector, self._slot = config, key, detector, slot
         self._report, self._logged, self._live = report, logged, live
         self._idling, self._idle = idling, False
         self._resume, self._run, self._memory = resume, run, memory
+        self._calling = calling
         self._analysis: Analysis | None = None
         self._last: Look | None = None
         self._under_way: deque[tuple[Arrived, Begun]] = deque()
@@ -155,7 +158,7 @@ class Analyst:
     def _made(self) -> Analysis:
         """It goes on where others were."""
         # Tracking imports what takes seconds to import; the camera opens meanwhile.
-        analysis = Analysis(self._config, self._key, self._detector)
+        analysis = Analysis(self._config, self._key, self._detector, calling=self._calling)
         if self._memory is not None:
             analysis.recall(self._memory)
         if self._resume is not None:

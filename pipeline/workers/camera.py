@@ -60,7 +60,7 @@ class CameraWatch:
         self._keeping = (
             Recording(config, key, film_pts, clock, recorder) if camera.record.wanted else None
         )
-        reading = recorder.trail(key)
+        reading, analysing = recorder.trail(key), recorder.trail(key)
         self._source = Reconnecting(
             key,
             camera.address(),
@@ -102,12 +102,13 @@ class CameraWatch:
             live=lambda: self._source.live,
             resume=resume,
             run=run,
+            calling=analysing.call,
             memory=memory,
         )
         self._done = threading.Event()
         self._threads = [
             guarded_thread(f"{key}-read", reading.followed(self._read)),
-            guarded_thread(f"{key}-analyse", recorder.trail(key).followed(self._analyse)),
+            guarded_thread(f"{key}-analyse", analysing.followed(self._analyse)),
         ]
 
     def start(self) -> None:

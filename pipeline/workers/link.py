@@ -79,7 +79,8 @@ class Finished(Wire):
 
 
 class Wedged(Wire):
-    """A native call for a camera has not returned for `seconds`; the worker ends itself."""
+    """A native call for a camera, or a rule of the user's own (`what` is `rule`), has not returned
+    for `seconds`; the worker ends itself."""
 
     kind: Literal["wedged"] = "wedged"
     camera: str

@@ -140,7 +140,12 @@ def _beat(link: Link, cameras: Sequence[CameraWatch], writer: Writer, detector: 
     )
 
 
-_DOING = {"open": "opens it", "read": "reads from it", "close": "closes it"}
+_DOING = {
+    "open": "opens it",
+    "read": "reads from it",
+    "close": "closes it",
+    "rule": "asks a rule of your own",
+}
 
 
 def _end_if_wedged(link: Link, watchdog: Watchdog) -> None:

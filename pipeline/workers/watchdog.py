@@ -1,4 +1,5 @@
-"""Notices a native call that does not return although all its time-outs are over."""
+"""Notices a native call that does not return although all its time-outs are over, and a rule of the
+user's own that does not."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ MARGIN_S = 5.0
 busy machine a little more."""
 FILM_S = 300.0
 """A film that is damaged for long is read until there is a picture again, in one call."""
+RULE_S = 30.0
+"""A rule of the user's own looks at a few numbers; its camera is blind meanwhile."""
 LONGEST_STEP_S = 1.0
 """A watchdog that was not run for longer cannot tell what went on meanwhile: a machine that slept,
 or had no time for it, had none for the call either."""
@@ -34,7 +37,7 @@ def limits(camera: Camera) -> dict[str, float]:
     reading = 2 * camera.health.read_timeout_s + MARGIN_S
     if is_film(camera.source.get_secret_value()):
         reading = max(reading, FILM_S)
-    return {"open": opening, "read": reading, "close": max(opening, reading)}
+    return {"open": opening, "read": reading, "close": max(opening, reading), "rule": RULE_S}
 
 
 class Watchdog:

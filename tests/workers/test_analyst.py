@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from handmade import frame, standing, times
 
+from pipeline.blackbox import Recorder
 from pipeline.configfile import validate
 from pipeline.incidents import Open
 from pipeline.queues import Slot
 from pipeline.stubs import StubDetector
-from pipeline.types import Detection, Frame
+from pipeline.types import Detection, Finding, Frame, View
 from pipeline.workers.analyst import Analyst, Arrived, newest
 from pipeline.workers.handover import Report
 
@@ -140,3 +141,50 @@ def test_events_that_nobody_is_told_of_are_counted_by_cause() -> None:
     assert analyst.silenced == {"capped": 2}
     opened = [act for report in reports for act in report.actions if isinstance(act, Open)]
     assert [act.silence for act in opened].count(None) == 2
+
+
+WHERE_IT_IS: list[str] = []
+RECORDER = Recorder()
+
+
+class Nosy:
+    """A rule that notes where its thread is known to be."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def update(self, view: View) -> list[Finding]:
+        WHERE_IT_IS.extend(crumb.call for crumb in RECORDER.crumbs())
+        return []
+
+    def state(self) -> dict[str, object]:
+        return {}
+
+    def restore(self, state: object) -> None:
+        pass
+
+
+def test_a_rule_of_the_users_own_is_known_to_be_asked_so_that_one_that_hangs_is_noticed() -> None:
+    rules = {"own": {"type": f"{__name__}:Nosy"}, "seen": {"type": "zone"}}
+    camera = {"source": "a.mp4", "rules": rules}
+    settings = validate({"cameras": {"door": camera}}, where="test", folder=Path())
+    slot: Slot[Arrived] = Slot(merge=newest)
+    slot.put(Arrived(frame(0.0), 0.0), replaceable=True)
+    slot.close()
+    trail = RECORDER.trail("door")
+    analyst = Analyst(
+        settings,
+        "door",
+        StubDetector(lambda _: ()).for_camera("door", settings.cameras["door"]),
+        slot,
+        lambda _: None,
+        logged=lambda _: None,
+        idling=lambda _: None,
+        live=lambda: False,
+        resume=None,
+        run="r",
+        calling=trail.call,
+    )
+    trail.followed(analyst.run)()
+    assert WHERE_IT_IS == ["rule"]
+    assert [crumb.call for crumb in RECORDER.crumbs()] == [""]

@@ -66,7 +66,7 @@ def test_the_limits_are_above_twice_the_cameras_own() -> None:
     camera = Camera.model_validate(
         {"source": "rtsp://door", "health": {"open_timeout_s": 3, "read_timeout_s": 10}}
     )
-    assert limits(camera) == {"open": 11.0, "read": 25.0, "close": 25.0}
+    assert limits(camera) == {"open": 11.0, "read": 25.0, "close": 25.0, "rule": 30.0}
     assert limits(Camera.model_validate({"source": "webcam:0"}))["read"] == 25.0
     # A film that is damaged for long is read on until there is a picture.
     assert limits(Camera.model_validate({"source": "film.mp4"}))["read"] == 300.0
