@@ -15,7 +15,8 @@ from uuid import uuid4
 
 from pipeline import instance
 from pipeline.amendment import Amendment, CameraBack, EventEnded
-from pipeline.bus.subscribe import stream_now, subscribe, subscribe_async
+from pipeline.bus.stream import stream_now
+from pipeline.bus.subscribe import subscribe, subscribe_async
 from pipeline.config import Config
 from pipeline.configfile import read_config, validate
 from pipeline.detectors import expected_labels, known_labels, prepare
@@ -89,6 +90,7 @@ class Pipeline:
         self._lock = instance.DataLock(config.data)
         self._supervisor: Supervisor | None = None
         self._begin = "0"
+        self._told: dict[str, int] = {}
 
     @classmethod
     def from_yaml(cls, path: Path | str) -> Self:
@@ -124,6 +126,7 @@ class Pipeline:
         self._lock.acquire()
         try:
             with Store.open(self.config.data) as store:
+                self._told = {store.installation: store.outbox.acknowledged()}
                 self._end_forgotten(store)
             supervisor = Supervisor(plan(self.config, run=uuid4().hex), pass_fds=(self._lock.fd,))
             supervisor.start()
@@ -212,7 +215,11 @@ class Pipeline:
             url = self.redis_url
             try:
                 for event in subscribe(
-                    url, after=self._begin, stop=self._stop(following, url), poll_s=POLL_S
+                    url,
+                    after=self._begin,
+                    told=self._told,
+                    stop=self._stop(following, url),
+                    poll_s=POLL_S,
                 ):
                     if self._own(event) and following.is_new(event):
                         yield event
@@ -231,7 +238,11 @@ class Pipeline:
             url = self.redis_url
             try:
                 async for event in subscribe_async(
-                    url, after=self._begin, stop=self._stop(following, url), poll_s=POLL_S
+                    url,
+                    after=self._begin,
+                    told=self._told,
+                    stop=self._stop(following, url),
+                    poll_s=POLL_S,
                 ):
                     if self._own(event) and following.is_new(event):
                         yield event

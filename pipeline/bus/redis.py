@@ -9,15 +9,13 @@ from typing import Self
 
 from redis import exceptions as errors
 
-from pipeline.bus.connection import STREAM, bus_errors, connect
+from pipeline.bus.connection import MARKS, STREAM, bus_errors, connect
 from pipeline.errors import BusError
 from pipeline.store import OutboxRow, Store
 from pipeline.wire import encode
 
 logger = logging.getLogger(__name__)
 
-MARKS = f"{{{STREAM}}}:publishers"
-"""A hash: installation -> the outbox sequence up to which the stream has its rows."""
 KEPT = 10_000
 """The stream keeps about so many entries."""
 BATCH = 100

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Any
 
 from redis import exceptions as errors
@@ -22,13 +23,21 @@ from pipeline.bus.connection import (
     sentence,
     shown,
 )
+from pipeline.bus.stream import (
+    FROM_START,
+    marks,
+    marks_async,
+    newest,
+    newest_async,
+    number_of,
+    order,
+)
 from pipeline.errors import BusError, EnvelopeError
 from pipeline.types import Event
 from pipeline.wire import decode
 
 logger = logging.getLogger(__name__)
 
-FROM_START = "0-0"
 REMEMBERED = 4096
 """So many of the newest (id, version) are known again when they are repeated."""
 _READ = 100
@@ -40,6 +49,7 @@ def subscribe(
     *,
     from_start: bool = False,
     after: str | None = None,
+    told: Mapping[str, int] | None = None,
     camera: str | None = None,
     timeout_s: float | None = None,
     stop: Stop | None = None,
@@ -48,7 +58,10 @@ def subscribe(
     """Every version of every event as it is published.
 
     Begins with what comes from now on; `from_start` begins with the oldest that the stream keeps,
-    and `after` with what follows that entry of it. Only events of `camera`, if given. Ends when
+    and `after` with what follows that entry of it. What was published before and is sent again, as
+    where the server has lost its data, is not given: `told` holds the sequence up to which each
+    publisher's rows count as such, and is what the server says if it is not given (nothing, if it
+    begins with the oldest or `after` an entry). Only events of `camera`, if given. Ends when
     `timeout_s` seconds pass without an event, or when `stop` returns true, which is asked every
     `poll_s` seconds (below 5). A server that goes away is waited for.
 
@@ -56,17 +69,19 @@ def subscribe(
         BusError: Redis could not be reached at the beginning, or refuses.
     """
     begin = FROM_START if from_start else after
-    reader = _Reader(url, begin or FROM_START, camera)
+    reader = _Reader(url, begin or FROM_START, camera, told or {})
     quiet = _Quiet(timeout_s, stop, poll_s)
     with connect(url) as client:
         if begin is None:
             with bus_errors(url):
-                reader.begin_after(_newest(client))
+                # In this order: what is published in between was not told of before.
+                known = marks(client)
+                reader.begin_after(newest(client), known if told is None else told)
         while not quiet.over():
             try:
                 reply = client.xread({STREAM: reader.last}, count=_READ, block=quiet.block_ms())
                 if not reply:
-                    reader.reconcile(_newest(client))
+                    reader.reconcile(newest(client))
             except errors.RedisError as error:
                 time.sleep(quiet.shorten(reader.failed(error)))
                 continue
@@ -81,6 +96,7 @@ async def subscribe_async(
     *,
     from_start: bool = False,
     after: str | None = None,
+    told: Mapping[str, int] | None = None,
     camera: str | None = None,
     timeout_s: float | None = None,
     stop: Stop | None = None,
@@ -88,19 +104,20 @@ async def subscribe_async(
 ) -> AsyncIterator[Event]:
     """As `subscribe`, for asyncio."""
     begin = FROM_START if from_start else after
-    reader = _Reader(url, begin or FROM_START, camera)
+    reader = _Reader(url, begin or FROM_START, camera, told or {})
     quiet = _Quiet(timeout_s, stop, poll_s)
     async with aclosing(connect_async(url)) as client:
         if begin is None:
             with bus_errors(url):
-                reader.begin_after(await _newest_async(client))
+                known = await marks_async(client)
+                reader.begin_after(await newest_async(client), known if told is None else told)
         while not quiet.over():
             try:
                 reply = await client.xread(
                     {STREAM: reader.last}, count=_READ, block=quiet.block_ms()
                 )
                 if not reply:
-                    reader.reconcile(await _newest_async(client))
+                    reader.reconcile(await newest_async(client))
             except errors.RedisError as error:
                 await asyncio.sleep(quiet.shorten(reader.failed(error)))
                 continue
@@ -144,8 +161,10 @@ class _Quiet:
 class _Reader:
     """The place in the stream, and what has been seen of it."""
 
-    def __init__(self, url: str, begin: str, camera: str | None) -> None:
+    def __init__(self, url: str, begin: str, camera: str | None, told: Mapping[str, int]) -> None:
         self.last = begin
+        self._told = told
+        self._begun_at = datetime.now(UTC)
         self._url = url
         self._camera = camera
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
@@ -155,9 +174,9 @@ class _Reader:
         self._reached = False
         self._known_there = False
 
-    def begin_after(self, newest: str) -> None:
+    def begin_after(self, newest: str, told: Mapping[str, int]) -> None:
         """Read what follows the newest entry."""
-        self.last = newest
+        self.last, self._told = newest, told
         self._reached = self._known_there = True
 
     def failed(self, error: errors.RedisError) -> float:
@@ -177,7 +196,7 @@ class _Reader:
 
     def reconcile(self, newest: str) -> None:
         """Begin again where the server has lost entries that were read from it."""
-        if self._known_there and _order(newest) < _order(self.last):
+        if self._known_there and order(newest) < order(self.last):
             logger.warning("Redis at %s has lost events; reading what it has", shown(self._url))
             self.last = FROM_START
             self._known_there = False
@@ -205,19 +224,25 @@ class _Reader:
                 logger.warning("Skipped %d entries of %s so far: %s", self._strange, STREAM, error)
             return
         key = (event.id, event.version)
-        if key in self._seen:
+        if key in self._seen or self._is_old(event, fields):
             return
         self._seen[key] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         yield event
 
+    def _is_old(self, event: Event, fields: dict[bytes, bytes]) -> bool:
+        """Whether it was published before this reader began. Its number alone does not say so: they
+        begin again lower where an older copy of a data folder is put back."""
+        publisher, sequence = number_of(fields)
+        before = event.updated_at < self._begun_at
+        return before and sequence is not None and sequence <= self._told.get(publisher, 0)
+
     def _count_missed(self, fields: dict[bytes, bytes]) -> None:
         """Each publisher numbers its rows without gaps, so a gap is what was trimmed unread."""
-        publisher, number = fields.get(b"publisher", b""), fields.get(b"sequence", b"")
-        if not number.isdigit():
+        name, sequence = number_of(fields)
+        if sequence is None:
             return
-        name, sequence = publisher.decode(errors="replace"), int(number)
         before = self._sequences.get(name)
         if before is not None and sequence > before + 1:
             logger.warning(
@@ -227,44 +252,3 @@ class _Reader:
                 STREAM,
             )
         self._sequences[name] = sequence
-
-
-def stream_now(url: str) -> str:
-    """The stream entry to read `after` so that all that is published from now on is read.
-
-    By the server's own clock, which numbers its entries; by this machine's while it is away.
-    """
-    try:
-        with bus_errors(url), connect(url) as client:
-            seconds, microseconds = client.time()
-    except BusError:
-        return f"{int(time.time() * 1000)}-0"
-    return f"{int(seconds) * 1000 + int(microseconds) // 1000 - 1}-0"
-
-
-def _order(entry: str) -> tuple[int, int]:
-    moment, _, count = entry.partition("-")
-    return int(moment), int(count or 0)
-
-
-def _newest(client: Any) -> str:
-    """The id of the newest entry the stream ever had."""
-    try:
-        info = client.xinfo_stream(STREAM)
-    except errors.ResponseError as error:
-        return _none_yet(error)
-    return str(info["last-generated-id"].decode())
-
-
-async def _newest_async(client: Any) -> str:
-    try:
-        info = await client.xinfo_stream(STREAM)
-    except errors.ResponseError as error:
-        return _none_yet(error)
-    return str(info["last-generated-id"].decode())
-
-
-def _none_yet(error: errors.ResponseError) -> str:
-    if "no such key" not in str(error):
-        raise error
-    return FROM_START

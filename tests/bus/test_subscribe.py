@@ -8,6 +8,7 @@ import logging
 import queue
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 import pytest
@@ -220,6 +221,38 @@ def test_entries_sent_again_are_not_heard_again(
         assert listener.next() == ("e3", 1)
         assert [fields["id"] for _, fields in client.xrange("vigil:events")] == ["e1", "e2", "e3"]
         assert listener.has_no_more()
+
+
+def test_what_was_published_before_it_began_is_not_heard_when_it_is_sent_again(
+    url: str, publish: Publishing, client: redis.Redis
+) -> None:
+    publish("old")
+    with Listener(url) as listener:
+        # Found before it began too, but published only now.
+        publish("late")
+        assert listener.next() == ("late", 1)
+        client.flushall()
+        publish("new")
+        assert listener.next() == ("new", 1)
+        assert [fields["id"] for _, fields in client.xrange("vigil:events")] == [
+            "old",
+            "late",
+            "new",
+        ]
+        assert listener.has_no_more()
+
+
+def test_new_events_under_numbers_that_were_used_before_are_heard(
+    url: str, publish: Publishing, client: redis.Redis
+) -> None:
+    publish("e1")
+    with Listener(url) as listener:
+        # As after an older copy of the data folder was put back on a server that lost its own.
+        client.flushall()
+        event = publish.store.amend("e2", created(), now=datetime.now(UTC) + timedelta(seconds=1))
+        fields = {"event": encode(event), "publisher": publish.store.installation, "sequence": 1}
+        client.xadd("vigil:events", fields, id="1-1")
+        assert listener.next() == ("e2", 1)
 
 
 def test_what_was_trimmed_unread_is_counted_and_told(
