@@ -25,7 +25,8 @@ from pipeline.errors import EnvelopeError
 from pipeline.types import Event, EventType
 
 EVENT_SCHEMA: Final = "urn:vigil:event:1"
-"""Names the shape of an envelope's `data`; its number rises when readers would break."""
+"""Names the shape of an envelope's `data`; its number rises when readers would break, which
+they do not where a key is added."""
 ENVELOPE_SCHEMA = "urn:vigil:cloudevent:1"
 CONFIG_SCHEMA = "urn:vigil:config:1"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -77,13 +78,13 @@ def encode(event: Event) -> str:
 
 
 def decode(text: str | bytes) -> Event:
-    """The event in an envelope.
+    """The event in an envelope. What a later version has added to it is passed over.
 
     Raises:
         EnvelopeError: it is no JSON, no CloudEvent, or not an event of this program's version.
     """
     try:
-        return Envelope.model_validate_json(text).data
+        return Envelope.model_validate_json(text, extra="ignore").data
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
@@ -93,7 +94,10 @@ def decode(text: str | bytes) -> Event:
 
 
 def event_schema() -> dict[str, Any]:
-    """JSON Schema 2020-12 of the envelope; that of its data lies inside under its own `$id`."""
+    """JSON Schema 2020-12 of the envelope; that of its data lies inside under its own `$id`.
+
+    Keys that it does not name are allowed, so that what is added breaks no reader.
+    """
     schema = Envelope.model_json_schema(mode="serialization")
     schema["$defs"] = {
         "EventType": schema["$defs"]["EventType"],
@@ -104,7 +108,21 @@ def event_schema() -> dict[str, Any]:
         },
     }
     schema["properties"]["data"] = {"$ref": EVENT_SCHEMA}
-    return {"$schema": _DIALECT, "$id": ENVELOPE_SCHEMA, **schema}
+    open_to_more: dict[str, Any] = _opened({"$schema": _DIALECT, "$id": ENVELOPE_SCHEMA, **schema})
+    return open_to_more
+
+
+def _opened(schema: Any) -> Any:
+    """A schema in which no object refuses keys that it does not name."""
+    if isinstance(schema, list):
+        return [_opened(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _opened(part)
+        for key, part in schema.items()
+        if (key, part) != ("additionalProperties", False)
+    }
 
 
 class _ForEditors(GenerateJsonSchema):

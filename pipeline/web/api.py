@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from pipeline.store import Store
 from pipeline.types import Event, Mark, MarkKind, Severity, State
+from pipeline.web.problem import MISSING
 from pipeline.web.site import Site
 from pipeline.web.views import day_span, event_view
 
@@ -125,14 +126,14 @@ def events(
     return Page(items=items(site, found), before=found[-1].id if more else None)
 
 
-@router.get("/events/{event_id}")
+@router.get("/events/{event_id}", responses=MISSING)
 def event(request: Request, event_id: Id) -> Item:
     """One event as it is now."""
     site: Site = request.app.state.site
     return items(site, [_event(site.store, event_id)])[0]
 
 
-@router.get("/events/{event_id}/versions")
+@router.get("/events/{event_id}/versions", responses=MISSING)
 def versions(request: Request, event_id: Id) -> list[Event]:
     """Its versions that are still kept, the oldest first."""
     site: Site = request.app.state.site
@@ -140,7 +141,7 @@ def versions(request: Request, event_id: Id) -> list[Event]:
     return site.store.versions(event_id)
 
 
-@router.get("/events/{event_id}/marks", tags=["marks"])
+@router.get("/events/{event_id}/marks", responses=MISSING, tags=["marks"])
 def marks_of(request: Request, event_id: Id) -> list[Mark]:
     """All that was said of it, the oldest first, what was undone too."""
     site: Site = request.app.state.site
@@ -161,7 +162,7 @@ def marks(
     return MarkPage(items=found[:limit], before=found[limit - 1].id if more else None)
 
 
-@router.post("/marks", status_code=201, tags=["marks"])
+@router.post("/marks", status_code=201, responses=MISSING, tags=["marks"])
 def mark(request: Request, new: NewMark) -> Mark:
     """Say that an event was real or false, or that one was missed."""
     site: Site = request.app.state.site
@@ -189,7 +190,7 @@ def mark(request: Request, new: NewMark) -> Mark:
     return made
 
 
-@router.delete("/marks/{mark_id}", tags=["marks"])
+@router.delete("/marks/{mark_id}", responses=MISSING, tags=["marks"])
 def undo(request: Request, mark_id: Annotated[int, Path(ge=1, lt=2**63)]) -> Mark:
     """Take a mark back; it stays on record as undone."""
     site: Site = request.app.state.site

@@ -21,6 +21,7 @@ from pipeline.web import api, cameras, live, media_files, metrics, pages
 from pipeline.web.auth import Access, Gate
 from pipeline.web.live import Live
 from pipeline.web.pages import templates
+from pipeline.web.problem import ANYWHERE
 from pipeline.web.site import Site
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        responses=ANYWHERE,
         max_body_size=MOST_BODY,
         telemetry=_SILENT,  # type: ignore[arg-type] # the type wants literals
     )

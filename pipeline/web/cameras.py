@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from pipeline.health import CameraState, CameraStatus, Gap, Period
 from pipeline.web.pages import templates
+from pipeline.web.problem import MISSING
 from pipeline.web.site import Site
 from pipeline.web.views import SILENCES, cameras_view, period_views
 from pipeline.wording import plain_cause
@@ -64,7 +65,7 @@ def cameras(request: Request) -> list[CameraItem]:
     ]
 
 
-@router.get("/api/v1/cameras/{camera}/periods")
+@router.get("/api/v1/cameras/{camera}/periods", responses=MISSING)
 def periods(request: Request, camera: Key, limit: Limit = 100, before: Before = None) -> PeriodPage:
     """How a camera was: every state with its beginning, end and cause."""
     site: Site = request.app.state.site
@@ -75,7 +76,7 @@ def periods(request: Request, camera: Key, limit: Limit = 100, before: Before = 
     return PeriodPage(items=shown, before=shown[-1].id if more else None)
 
 
-@router.get("/api/v1/cameras/{camera}/gaps")
+@router.get("/api/v1/cameras/{camera}/gaps", responses=MISSING)
 def camera_gaps(request: Request, camera: Key, limit: Limit = 20) -> list[Gap]:
     """When nobody saw what the camera could see, the newest first."""
     site: Site = request.app.state.site

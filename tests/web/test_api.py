@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest_web import EVENT, OTHER, Installation, Served
 from happenings import NOW, after, clip_failed, clip_ready, created, updated
+from jsonschema import Draft202012Validator
 
 from pipeline.health import CameraState, CameraStatus, Statuses
 from pipeline.types import ClipReason, EventRule, Severity
@@ -241,6 +242,26 @@ def test_the_api_is_described_and_loads_nothing_from_elsewhere(page: Served) -> 
         described["paths"]
     )
     assert page.get("/docs").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "asked", "status"),
+    [
+        ("get", "/api/v1/events/{event_id}", "/api/v1/events/none", 404),
+        ("get", "/api/v1/events", "/api/v1/events?limit=0", 422),
+        ("get", "/api/v1/cameras/{camera}/gaps", "/api/v1/cameras/none/gaps", 404),
+        ("delete", "/api/v1/marks/{mark_id}", "/api/v1/marks/77", 404),
+    ],
+)
+def test_refusals_look_as_the_description_says(
+    page: Served, method: str, path: str, asked: str, status: int
+) -> None:
+    described = page.get("/api/openapi.json").json()
+    answer = page.client.request(method, asked)
+    assert answer.status_code == status
+    told = described["paths"][path][method]["responses"][str(status)]
+    schema = told["content"]["application/json"]["schema"]
+    Draft202012Validator({**schema, "components": described["components"]}).validate(answer.json())
 
 
 @pytest.mark.parametrize("path", ["/", f"/events/{EVENT}", f"/events/{EVENT}/card"])
