@@ -21,6 +21,8 @@ class Wire(BaseModel):
 
 
 class Severity(StrEnum):
+    """How much an event matters, as the configuration says; part of its Pub/Sub channel."""
+
     INFO = "info"
     NOTICE = "notice"
     ALERT = "alert"
@@ -72,6 +74,8 @@ class ClipReason(StrEnum):
 
 
 class Outcome(StrEnum):
+    """What a describer answered to the question; `unavailable` if it gave no answer."""
+
     YES = "yes"
     NO = "no"
     UNSURE = "unsure"
