@@ -110,4 +110,6 @@ def _too_few(path: Path_, context: Mapping[str, Any]) -> str:
         return f"a line needs at least {least} points, here are {here}"
     if path[-1] == "polygon" or "zones" in path or "masks" in path:
         return f"a polygon needs at least {least} points, here are {here}"
+    if path[-1] == "token":
+        return f"needs at least {least} letters; `openssl rand -hex 32` makes some"
     return f"needs at least {least} entry"

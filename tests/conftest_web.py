@@ -119,7 +119,7 @@ class Served:
 
 
 @contextmanager
-def served(site: Site, listen: str = "127.0.0.1") -> Iterator[Served]:
+def served(site: Site, listen: str = "127.0.0.1", token: str | None = None) -> Iterator[Served]:
     """The site's page on a port of its own."""
     stop, ready = threading.Event(), threading.Event()
     links: list[str] = []
@@ -134,6 +134,7 @@ def served(site: Site, listen: str = "127.0.0.1") -> Iterator[Served]:
         kwargs={
             "listen": listen,
             "port": 0,
+            "token": token,
             "stop": stop,
             "on_ready": on_ready,
             "on_link": links.append,

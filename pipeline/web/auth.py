@@ -1,8 +1,8 @@
 """Who may open the page.
 
 On loopback everybody on this machine may, and nobody else: a name that leads here from outside
-(DNS rebinding) is refused. On any other address a browser enters by a random link that works once;
-accounts do not exist.
+(DNS rebinding) is refused. On any other address a browser enters by a random link that works once,
+and programs that know the configured token may read; accounts do not exist.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ MOST_FORM = 1024
 FORM_S = 10.0
 """So long the entrance's form may take to come."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_READING = frozenset({"GET", "HEAD"})
 _UNCHANGING = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -51,7 +52,8 @@ def is_loopback(listen: str) -> bool:
 
 
 class Access:
-    """The link and the sessions it has given; they live as long as the process.
+    """The link and the sessions it has given, which live as long as the process, and a token for
+    programs, if there is one.
 
     `on_link` gets each new link's path: the first, and the next whenever one was used. Nobody is
     locked out for wrong keys, since whoever sends them would lock out those with the right one;
@@ -59,9 +61,13 @@ class Access:
     """
 
     def __init__(
-        self, on_link: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        on_link: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        token: str | None = None,
     ) -> None:
-        self._on_link, self._clock = on_link, clock
+        self._on_link, self._clock, self._program = on_link, clock, token
         self._sessions: OrderedDict[str, float] = OrderedDict()
         self._key = ""
         self._renew()
@@ -80,6 +86,13 @@ class Access:
     def knows(self, token: str | None) -> bool:
         """Whether this is the token of a session that has not run out."""
         return token is not None and self._sessions.get(token, 0.0) > self._clock()
+
+    def admits(self, authorization: str) -> bool:
+        """Whether a header `Authorization` has the token for programs."""
+        kind, _, given = authorization.partition(" ")
+        if self._program is None or kind.lower() != "bearer":
+            return False
+        return hmac.compare_digest(given.strip().encode(), self._program.encode())
 
     def _renew(self) -> None:
         self._key = secrets.token_urlsafe(24)
@@ -128,6 +141,8 @@ class Gate:
         if request.url.path == ENTRANCE:
             return await self._entrance(request, self._access)
         if self._access.knows(_token(request)):
+            return None
+        if request.method in _READING and self._access.admits(headers.get("authorization", "")):
             return None
         return PlainTextResponse(
             "Open the link that the terminal of vigil shows; it lets one browser in.", 401

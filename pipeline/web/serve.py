@@ -28,6 +28,7 @@ def serve(
     *,
     listen: str,
     port: int | None,
+    token: str | None = None,
     stop: threading.Event,
     on_ready: Callable[[str], None],
     on_link: Callable[[str], None],
@@ -38,7 +39,8 @@ def serve(
     `on_ready` gets the address once it answers: the page's, or the link by which one browser
     enters where it is not only this machine that can reach it. `on_link` gets the next link
     whenever one was used; `on_alive` is called a few times a second, while the page answers.
-    Port 0 is any free one; None is 8480, or a free one if that is taken.
+    Port 0 is any free one; None is 8480, or a free one if that is taken. Programs that send `token`
+    may read, see `auth.Access`.
 
     Raises:
         VigilError: the address is not this machine's, or the port is in use.
@@ -55,7 +57,7 @@ def serve(
         if ready:
             on_link(first)
 
-    access = None if is_loopback(listen) else Access(link)
+    access = None if is_loopback(listen) else Access(link, token=token)
     app = create_app(site, access, host=listen, on_alive=on_alive)
     live = live_of(app)
     server = uvicorn.Server(

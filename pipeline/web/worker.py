@@ -29,6 +29,7 @@ def run(link: Link) -> None:
     """
     config = link.order.config
     assert config is not None
+    token = config.web.token
     names = {key: config.camera_name(key) for key, c in config.cameras.items() if c.enabled}
 
     beaten = 0.0
@@ -57,6 +58,7 @@ def run(link: Link) -> None:
                 site,
                 listen=config.web.listen,
                 port=config.web.port,
+                token=None if token is None else token.get_secret_value(),
                 stop=link.stopping,
                 on_ready=tell,
                 on_link=tell,

@@ -225,6 +225,27 @@ def test_beyond_this_machine_only_a_link_lets_in_and_only_once(
             assert other.get("/").status_code == 200
 
 
+def test_a_program_with_the_token_reads_and_changes_nothing(installation: Installation) -> None:
+    installation.happen()
+    token = "correct-horse-battery-staple"
+    bearer = {"authorization": f"Bearer {token}"}
+    with served(installation.site(), listen="0.0.0.0", token=token) as outside:
+        for path in ("/metrics", "/api/v1/events", f"/api/v1/events/{EVENT}"):
+            assert outside.get(path).status_code == 401, path
+            assert outside.get(path, headers=bearer).status_code == 200, path
+        assert outside.client.head("/metrics", headers=bearer).status_code != 401
+        for wrong in (f"Bearer {token}x", f"Basic {token}", token, "Bearer", "Bearer \xff"):
+            refused = outside.get("/metrics", headers={"authorization": wrong.encode("latin-1")})
+            assert refused.status_code == 401, wrong
+        mark = {"event": EVENT, "verdict": "real"}
+        marked = outside.client.post("/api/v1/marks", json=mark, headers=bearer)
+        assert marked.status_code == 401
+        assert outside.client.delete("/api/v1/marks/1", headers=bearer).status_code == 401
+    with served(installation.site(), listen="0.0.0.0") as outside:
+        empty = outside.get("/metrics", headers={"authorization": "Bearer"})
+        assert empty.status_code == 401
+
+
 def test_who_guesses_locks_nobody_out_and_sessions_run_out() -> None:
     links: list[str] = []
     now = [0.0]
