@@ -8,7 +8,12 @@ from itertools import pairwise
 from statistics import median, quantiles
 
 from pipeline.sources.measurement import Jitter, Keyframes, Times
-from pipeline.sources.timing import BACKWARD_JUMP_S, FORWARD_JUMP_S
+from pipeline.sources.timing import (
+    BACKWARD_JUMP_S,
+    DEFAULT_PERIOD_S,
+    FORWARD_JUMP_S,
+    MOST_REORDERED,
+)
 
 SETTLING_S = 1.0
 """What arrives so soon after the first packet was partly held back while the stream was opened,
@@ -52,7 +57,8 @@ def with_first_time(arrivals: Sequence[Arrival]) -> list[Arrival]:
 
 
 def runs(arrivals: Sequence[Arrival], *, live: bool) -> list[list[Arrival]]:
-    """The packets in stretches without a jump of their times; those without times are left out."""
+    """The packets in stretches without a jump of their decoding times; those without times are left
+    out."""
     found: list[list[Arrival]] = []
     for arrival in arrivals:
         if _order(arrival) is None:
@@ -60,6 +66,35 @@ def runs(arrivals: Sequence[Arrival], *, live: bool) -> list[list[Arrival]]:
         if not found or _jumps(found[-1][-1], arrival, live=live):
             found.append([])
         found[-1].append(arrival)
+    return found
+
+
+def shown_runs(arrivals: Sequence[Arrival], *, live: bool) -> list[list[Arrival]]:
+    """The packets in stretches without a jump of their presentation times, by the same limits as
+    `timing.Timeline`.
+
+    Of a stream with B-frames these are others: FFmpeg takes a decoding time from the presentation
+    times of the packets read so far, so it leaps some packets after those.
+    """
+    timed = [arrival for arrival in arrivals if _order(arrival) is not None]
+    rising = [step for a, b in pairwise(timed) if (step := _time(b) - _time(a)) > 0]
+    period = median(rising) if rising else DEFAULT_PERIOD_S
+    forward = max(FORWARD_JUMP_S, (MOST_REORDERED + 1) * period)
+    back = max(BACKWARD_JUMP_S, MOST_REORDERED * period)
+    found: list[list[Arrival]] = []
+    newest = 0.0
+    for arrival in timed:
+        shown = _shown(arrival)
+        if found:
+            last = found[-1][-1]
+            explained = arrival.at - last.at if live else 0.0
+            set_back = _time(arrival) - _time(last) < -BACKWARD_JUMP_S
+            jumps = set_back or shown < newest - back or shown - newest - explained > forward
+        if not found or jumps:
+            found.append([])
+            newest = shown
+        found[-1].append(arrival)
+        newest = max(newest, shown)
     return found
 
 
@@ -87,7 +122,7 @@ def _shown(arrival: Arrival) -> float:
 def steps(arrivals: Sequence[Arrival], *, live: bool) -> list[float]:
     """Seconds from picture to picture, in the order of their presentation."""
     found: list[float] = []
-    for run in runs(arrivals, live=live):
+    for run in shown_runs(arrivals, live=live):
         shown = sorted({a.pts for a in run if a.pts is not None})
         found += [later - earlier for earlier, later in pairwise(shown)]
     return found
@@ -118,7 +153,7 @@ def missing(steps_s: Sequence[float]) -> int:
 
 def keyframes(arrivals: Sequence[Arrival], *, live: bool) -> Keyframes | None:
     """How far keyframes lie apart; None where nothing has times."""
-    stretches = runs(arrivals, live=live)
+    stretches = shown_runs(arrivals, live=live)
     if not stretches:
         return None
     intervals: list[float] = []
@@ -171,11 +206,12 @@ def _pace(settled: Sequence[Arrival]) -> float:
 def odd_times(arrivals: Sequence[Arrival], *, live: bool) -> Times:
     """What is wrong with the times of a stream."""
     backwards = repeated = 0
-    stretches = runs(arrivals, live=live)
-    for run in stretches:
+    for run in runs(arrivals, live=live):
         backwards += sum(
             b.dts < a.dts for a, b in pairwise(run) if a.dts is not None and b.dts is not None
         )
+    stretches = shown_runs(arrivals, live=live)
+    for run in stretches:
         shown = [a.pts for a in run if a.pts is not None]
         repeated += len(shown) - len(set(shown))
     return Times(

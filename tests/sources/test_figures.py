@@ -140,6 +140,38 @@ def test_b_frames_are_neither_repeated_nor_backwards() -> None:
     assert all(step == pytest.approx(0.04) for step in steps)
 
 
+def film_with_b_frames(*, again_at_s: float) -> list[Arrival]:
+    """A film shown twice as FFmpeg reads it from RTSP: two B-frames after each P-frame that is
+    shown after them, and for decoding times the least of the last three presentation times."""
+    film = [n + {0: -1, 1: 2, 2: -1}[n % 3] if n else 0 for n in range(121)]
+    times = [place / 25 + begin_s for begin_s in (0.0, again_at_s) for place in film]
+    return [
+        Arrival(1000 + n / 25, pts, min(times[max(0, n - 2) : n + 1]), 1000, n % 121 in (0, 58))
+        for n, pts in enumerate(times)
+    ]
+
+
+@pytest.mark.parametrize("more", [121, 1], ids=["", "just before the end"])
+def test_a_leap_of_a_stream_with_b_frames_is_one_leap_and_nothing_else(more: int) -> None:
+    stream = film_with_b_frames(again_at_s=121 / 25 + 10)[: 121 + more]
+    assert figures.odd_times(stream, live=True) == Times(jumps=1)
+    steps = figures.steps(stream, live=True)
+    assert figures.missing(steps) == 0
+    assert figures.rate(steps) == pytest.approx(25)
+    found = figures.keyframes(stream, live=True)
+    assert found is not None
+    assert found.longest_s == pytest.approx(2.4)
+    late = figures.jitter(stream)
+    assert late is not None
+    assert late.late_max_ms < 200
+
+
+def test_a_film_with_b_frames_that_goes_on_where_it_ended_has_no_seam() -> None:
+    stream = film_with_b_frames(again_at_s=121 / 25)
+    assert figures.odd_times(stream, live=True) == Times()
+    assert figures.missing(figures.steps(stream, live=True)) == 0
+
+
 def test_the_clock_is_told_by_the_quickest_picture() -> None:
     stream = [
         replace(p, taken=50_000 + p.at - (0.5 if n % 3 else 0.1)) for n, p in enumerate(packets())
