@@ -137,7 +137,10 @@ class Timeline:
         back_s = self._reorder if in_order and dts is not None else BACKWARD_JUMP_S
         stamp = self._next(pts, arrival, taken, may_be_before=in_order, back_s=back_s)
         if dts is not None:
-            self._dts = max(dts + self._shift, -math.inf if self._dts is None else self._dts)
+            # Decoding times that FFmpeg works out leap some packets later than those they are
+            # taken from: what came before a jump says nothing about what follows it.
+            began = self._dts is None or stamp.discontinuity
+            self._dts = dts + self._shift if began else max(dts + self._shift, self._dts)
         self._sent.append((pts, stamp))
         del self._sent[: -REMEMBERED - KEPT]
         return stamp

@@ -309,6 +309,23 @@ def test_pictures_sent_out_of_order_have_their_times_and_those_of_their_packets(
         assert before.monotonic < after.monotonic
 
 
+def test_a_leap_of_a_stream_with_b_frames_is_one_and_moves_no_picture_among_the_others() -> None:
+    """FFmpeg takes decoding times from the presentation times of the packets read so far: they leap
+    as many packets later as the encoder has levels of B-frames."""
+    timeline = Timeline(live=True, rate=10, clock=CLOCK)
+    film = [0, *(begin + n for begin in range(0, 32, 8) for n in (8, 4, 2, 1, 3, 6, 5, 7))]
+    given = [place / 10 for place in film] + [13.3 + place / 10 for place in film]
+    decoded = [None] * 3 + [sorted(given[: n + 1])[n - 3] for n in range(3, len(given))]
+    sent = {
+        pts: timeline.sent(pts, 1000 + n / 10, dts=dts)
+        for n, (pts, dts) in enumerate(zip(given, decoded, strict=True))
+    }
+    shown = [sent[pts] for pts in sorted(given)]
+    assert jumps(shown) == [0, 33]
+    for before, after in pairwise(shown):
+        assert after.pts - before.pts == pytest.approx(0.1)
+
+
 def test_packets_whose_pictures_are_never_shown_give_their_times_to_no_other_picture() -> None:
     timeline = Timeline(live=True, rate=10, clock=CLOCK)
     # the camera's clock is set back among what is passed over, and tells the same times again
