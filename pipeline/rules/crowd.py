@@ -56,9 +56,7 @@ class Crowd:
         seen = self._stays.update(view)
         if self._restored is not None:
             self._resume(self._restored)
-        if self._begun is None or self._now - before > max(BREAK_S, patient(GAP_S, view.period_s)):
-            self._begun = self._now
-            self._numbers.clear()
+        self._begin_where_due(view, before)
         hidden = [stay for stay in self._stays.hidden(view) if not _replaced(stay, seen)]
         number = len(seen) + len(hidden)
         if number >= self._config.count:
@@ -106,6 +104,16 @@ class Crowd:
             self._full = self._now - state["full_s"]
             self._grown_from, self._found = state["grown_from"], state["found"]
             self._until = self._now + RESUME_WITHIN_S
+
+    def _begin_where_due(self, view: View, before: float) -> None:
+        """Count anew after a long time without looks, the last of which was `before`; where the
+        stream broke off, so does the crowd."""
+        if view.broken_off:
+            self._begun = self._since = self._grown_from = None
+            self._found = False
+        if self._begun is None or self._now - before > max(BREAK_S, patient(GAP_S, view.period_s)):
+            self._begun = self._now
+            self._numbers.clear()
 
     def _patience_s(self, period_s: float) -> float:
         return patient(FOUND_AGAIN_WITHIN_S if self._found else GAP_S, period_s)

@@ -96,13 +96,17 @@ class Falls:
         self._outline = Outline(zone)
         self._people: dict[int, _Person] = {}
         self._now = 0.0
+        self._size: Size | None = None
         self._restored: JsonObject | None = None
 
     def update(self, view: View) -> list[Finding]:
         """One finding for each person who is down in this view, seen or not."""
-        self._now = view.monotonic
+        before, self._now = self._now, view.monotonic
         if self._restored is not None:
             self._resume(self._restored)
+        if view.broken_off:
+            self._break_off(before, view.size)
+        self._size = view.size
         for track in view.tracks:
             # Settled ones too: who has sat there for an hour may fall from the chair.
             if track.label in self._labels:
@@ -136,6 +140,18 @@ class Falls:
         self._restored = None
         for number, saved in state.items():
             self._people[int(number)] = _resumed(int(number), saved, self._now)
+
+    def _break_off(self, before: float, size: Size) -> None:
+        """Forget everybody but who was seen lying and was not told of by the last view, `before`.
+        In a picture of another size nobody knows who lay where."""
+        people, self._people = self._people, {}
+        for number, person in people.items():
+            fall = person.fall
+            if fall is None or not fall.found or person.heir is not None or size != self._size:
+                continue
+            if before - fall.since < self._limit_s:
+                fall.down = False
+                self._people[number] = replace(person, seen=deque([person.seen[-1]]))
 
     def _see(self, view: View, track: Track) -> None:
         person = self._people.get(track.id) or self._joined(view, track)

@@ -84,6 +84,8 @@ class Crossing:
         self._now = now = view.monotonic
         if self._restored is not None:
             self._resume(self._restored)
+        if view.broken_off:
+            self._walkers.clear()
         if view.size != self._size:
             width, height = self._size = view.size
             self._points = [(x * width, y * height) for x, y in self._line.points]

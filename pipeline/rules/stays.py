@@ -71,6 +71,8 @@ class Stays:
         self._now = now = view.monotonic
         if self._restored is not None:
             self._resume(self._restored)
+        if view.broken_off:
+            self._here.clear()
         seen = []
         for track in view.tracks:
             if track.label in self._labels and not track.settled and self._inside(track, view.size):

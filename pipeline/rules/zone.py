@@ -116,6 +116,8 @@ class Passing:
         self._now = now = view.monotonic
         if self._restored is not None:
             self._resume(self._restored)
+        if view.broken_off:
+            self._walkers.clear()
         for track in view.tracks:
             if track.label in self._labels:
                 (self._stand if track.settled else self._see)(view, track)

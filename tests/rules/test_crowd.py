@@ -154,3 +154,27 @@ def test_a_crowd_goes_on_after_a_restart(stopped):
     found = told(after, lambda at: range(4) if at > 102 else [], begin=100, end=110)
     assert found[0][0] == pytest.approx(102.2)
     assert found[0][1].started == pytest.approx(5100.0 - stopped + 0.4, abs=0.01)
+
+
+def breaks_off(watching: Rule, at: float, numbers: Iterable[int]) -> list[Finding]:
+    seen = [person(n, at) for n in numbers]
+    return watching.update(replace(handmade.view(at, seen), broken_off=True))
+
+
+def test_those_from_before_the_stream_broke_off_do_not_count_with_those_after_it():
+    watching = rule()
+    assert told(watching, lambda at: range(4), end=5)
+    assert not breaks_off(watching, 5.2, [5, 6])
+    assert not told(watching, lambda at: [5, 6], begin=5.4)
+
+
+def test_a_crowd_after_the_stream_broke_off_is_another_and_has_not_grown_from_what_was_before():
+    watching = rule()
+    assert told(watching, lambda at: range(4), end=8)
+    assert not breaks_off(watching, 8.2, range(9, 13))
+    found = told(watching, lambda at: range(9, 13), begin=8.4)
+    assert found[0][0] == pytest.approx(8.2 + 3.0, abs=0.41)
+    watching = rule(**GROWING)
+    told(watching, lambda at: range(1), end=8)
+    breaks_off(watching, 8.2, range(9, 14))
+    assert not told(watching, lambda at: range(9, 14), begin=8.4)

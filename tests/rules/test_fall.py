@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from films import shared
-from handmade import times, view
+from handmade import SIZE, times, view
 
 from pipeline.bench.falls import measure_falls
 from pipeline.config import FallRule
@@ -347,6 +347,63 @@ def test_after_a_restart_a_fall_goes_on(stopped: float):
     found = watch(FALL, watching=after, begin=stopped + 0.2)
     assert found[0][0] == pytest.approx(max(3.8, stopped + 0.2), abs=0.41)
     assert found[0][1].started == pytest.approx(5002.2, abs=0.21)
+
+
+def watch_broken(
+    before: Moments, broken_at: float, after: Moments, *, watching=None, size=SIZE
+) -> list[tuple[float, Finding]]:
+    """What is found after the stream broke off, of whom is seen under a new number then."""
+    watching = watching or rule()
+    watch(before, watching=watching, until=broken_at - 0.2)
+    found = []
+    for now in times(broken_at, broken_at + 12):
+        box = at(after, now)
+        seen = [track(box, now, 8)] if box else []
+        moment = replace(view(now, seen), broken_off=now == broken_at, size=size)
+        found += [(now, finding) for finding in watching.update(moment)]
+    return found
+
+
+@pytest.mark.parametrize("limit_s", [0, 1])
+@pytest.mark.parametrize(
+    ("before", "broken_at", "after"),
+    [
+        (going(STANDING), 2.0, [(0, LYING)]),
+        ([(0, STANDING), (2, STANDING), (2.4, GOING)], 2.6, [(0, AWAY)]),
+        ([(0, STANDING), (2, STANDING), (2.4, GOING)], 2.6, [(0, LYING)]),
+        (FALL, 5.0, [(0, BESIDE)]),
+        (FALL, 5.0, [(0, AWAY)]),
+        (FALL, 5.0, [(0, LYING)]),
+        (FALL, 3.2, [(0, BESIDE)]),
+        (FALL, 3.2, [(0, STANDING)]),
+    ],
+    ids=[
+        "one stood and another lies there",
+        "one was going down",
+        "one was going down and another lies there",
+        "a fall was told of and somebody stands beside",
+        "a fall was told of and nobody is there",
+        "a fall was told of and somebody lies there still",
+        "a fall was not told of yet and somebody stands beside",
+        "a fall was not told of yet and somebody stands there",
+    ],
+)
+def test_where_the_stream_breaks_off_nobody_falls_into_the_next_scene(
+    before: Moments, broken_at: float, after: Moments, limit_s: float
+):
+    assert not watch_broken(before, broken_at, after, watching=rule(seconds=limit_s))
+
+
+def test_who_has_fallen_and_is_seen_lying_after_the_stream_broke_off_is_told_of_in_time():
+    found = watch_broken(FALL, 4.0, [(0, LYING)], watching=rule(seconds=4))
+    assert found[0][0] == pytest.approx(2.8 + 4.0, abs=0.41)
+    assert found[0][1].tracks[0].id == 8
+    assert found[0][1].started == pytest.approx(5002.2, abs=0.21)
+
+
+def test_in_a_picture_of_another_size_nobody_goes_on_lying():
+    smaller = (SIZE[0] // 2, SIZE[1] // 2)
+    assert not watch_broken(FALL, 4.0, [(0, LYING)], watching=rule(seconds=4), size=smaller)
 
 
 def test_a_real_fall_is_found_and_a_phone_picked_up_from_a_chair_is_none(tmp_path: Path):

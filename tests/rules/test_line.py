@@ -199,3 +199,10 @@ def test_what_was_settled_and_drives_off_crossed_when_it_did(begin):
     watching = rule()
     found = [f for at in times(begin, 14) for f in watching.update(handmade.view(at, [car(at)]))]
     assert {round(finding.started, 2) for finding in found} == {5010.2}
+
+
+def test_a_crossing_is_not_told_of_anew_after_the_stream_broke_off():
+    watching = rule()
+    assert told(watching, walk(LEFT, RIGHT), end=6.4)
+    assert not watching.update(replace(handmade.view(6.6), broken_off=True))
+    assert not told(watching, lambda at: None, begin=6.8)

@@ -184,3 +184,11 @@ def test_what_is_settled_leaves_from_where_it_stood_once_it_has_moved_off():
     after = rule("leave")
     after.restore(json.loads(json.dumps(restarted.state())))
     assert any(after.update(view(at, car(at))) for at in times(4, 8))
+
+
+@pytest.mark.parametrize(("on", "way"), [("enter", in_at), ("leave", out_at)])
+def test_a_passage_is_not_told_of_anew_after_the_stream_broke_off(on, way):
+    watching = rule(on)
+    assert told(watching, way(4.0), end=5.0)
+    assert not watching.update(replace(view(5.2), broken_off=True))
+    assert not told(watching, lambda at: None, begin=5.4)
