@@ -14,12 +14,14 @@ from typing import Annotated
 
 import typer
 
+from pipeline.camera_config import Health
 from pipeline.cli import app
 from pipeline.cli.cameras import cache_folder
 from pipeline.errors import ConfigError
 from pipeline.simulate import (
     Account,
     Auth,
+    Reel,
     SimulatedCameras,
     copies,
     load,
@@ -27,6 +29,7 @@ from pipeline.simulate import (
     plans,
     run,
 )
+from pipeline.wording import listed
 
 _PASSWORD = "VIGIL_SIMULATE_PASSWORD"  # noqa: S105
 """The environment variable that holds it."""
@@ -70,6 +73,8 @@ def simulate(
         name: load(film, cache, lambda text: typer.echo(text, err=True))
         for name, film in names_of(films).items()
     }
+    if loop and (hint := _frozen_hint(reels, start)):
+        typer.echo(hint, err=True)
     reels = copies(reels, cameras)
     served = SimulatedCameras(
         reels,
@@ -93,6 +98,21 @@ def simulate(
         if as_json:
             sent = {name: asdict(counts) for name, counts in served.sent.items()}
             typer.echo(json.dumps({"sent": sent, "cpu_s": round(time.process_time(), 2)}))
+
+
+def _frozen_hint(reels: Mapping[str, Reel], start_s: float) -> str | None:
+    """What becomes of cameras that show a film so short that it seems to stand still, if any is."""
+    after_s = Health().frozen_after_s
+    if after_s is None:
+        return None
+    short = [name for name, reel in reels.items() if reel.duration_s - start_s < after_s]
+    if not short:
+        return None
+    return (
+        f"{listed(short)}: shorter than {after_s:.0f} s and shown over and over, which vigil takes "
+        "for a frozen camera and looks at no more; set `frozen_after_s: null` under `health` where "
+        "you watch it."
+    )
 
 
 def _account(user: str | None) -> Account | None:
