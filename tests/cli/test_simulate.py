@@ -12,7 +12,7 @@ import pytest
 from films import make_film
 from running import command, environment
 
-import pipeline.cli.simulate  # noqa: F401
+import pipeline.cli.simulate
 from pipeline.cli import app
 from pipeline.errors import ConfigError, SourceNotFound
 from pipeline.sources import open_source
