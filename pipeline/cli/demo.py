@@ -46,8 +46,10 @@ CAMPUS: dict[str, Any] = {
         "lawn": {"type": "zone", "zone": "lawn"},
         "lingers": {"type": "loiter", "zone": "path", "seconds": 10, "severity": "alert"},
     },
+    "health": {"frozen_after_s": None},
 }  # fmt: skip
-"""What is watched for in the film; docs/demo.md says what is to be seen in it, and when."""
+"""What is watched for in the film; docs/demo.md says what is to be seen in it, and when. It repeats
+itself every 34.5 s, and would be taken for the last seconds of a camera that has frozen."""
 
 MADE: dict[str, Any] = {
     "name": "the made film",

@@ -17,8 +17,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from running import SMALL, command, descendants, environment, gone, until
 
+from pipeline.cli.demo import CAMPUS
 from pipeline.cli.run import run
-from pipeline.configfile import read_config
+from pipeline.configfile import read_config, validate
 from pipeline.library import Pipeline
 from pipeline.wire import event_schema
 
@@ -212,6 +213,12 @@ def test_a_service_unit_escapes_what_systemd_would_read(vigil: Any, tmp_path: Pa
 
 def test_the_version_is_printed(vigil: Any) -> None:
     assert vigil("--version").stdout.startswith("vigil ")
+
+
+def test_the_demos_film_which_repeats_itself_is_not_taken_for_a_frozen_camera() -> None:
+    camera = CAMPUS | {"source": "campus.mp4"}
+    config = validate({"cameras": {"campus": camera}}, where="demo", folder=Path.cwd())
+    assert config.cameras["campus"].health.frozen_after_s is None
 
 
 @pytest.mark.slow
