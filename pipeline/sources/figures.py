@@ -206,9 +206,13 @@ def _pace(settled: Sequence[Arrival]) -> float:
 def odd_times(arrivals: Sequence[Arrival], *, live: bool) -> Times:
     """What is wrong with the times of a stream."""
     backwards = repeated = 0
+    # Where presentation times were set back, FFmpeg gives B-frames these for decoding times.
+    reorders = any(a.dts < a.pts for a in arrivals if a.dts is not None and a.pts is not None)
     for run in runs(arrivals, live=live):
         backwards += sum(
-            b.dts < a.dts for a, b in pairwise(run) if a.dts is not None and b.dts is not None
+            b.dts < a.dts and not (reorders and b.dts == b.pts)
+            for a, b in pairwise(run)
+            if a.dts is not None and b.dts is not None
         )
     stretches = shown_runs(arrivals, live=live)
     for run in stretches:

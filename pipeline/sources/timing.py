@@ -113,7 +113,8 @@ class Timeline:
         self._repeats = 0
         self._ahead: float | None = None
         self._believed_from = -math.inf
-        self._dts: float | None = None
+        self._dts = -math.inf
+        self._reorders = self._set_back = False
         self._sent: list[tuple[float | None, Stamp]] = []
         self._shown: Stamp | None = None
         self._jumped = False
@@ -133,14 +134,19 @@ class Timeline:
         came, and `taken` when its picture was taken by the camera's own clock, if it says so.
         """
         # Decoding times only rise: one that does not is of a clock that was set back.
-        in_order = dts is None or self._dts is None or dts + self._shift > self._dts
+        rises = dts is None or dts + self._shift > self._dts
+        # Since it was set back, FFmpeg gives B-frames their presentation times for decoding times.
+        in_order = rises or (self._set_back and _same(dts, pts))
+        self._reorders |= dts is not None and pts is not None and dts < pts - SAME_S
         back_s = self._reorder if in_order and dts is not None else BACKWARD_JUMP_S
         stamp = self._next(pts, arrival, taken, may_be_before=in_order, back_s=back_s)
-        if dts is not None:
+        if stamp.discontinuity:
+            self._set_back = self._reorders and not rises
             # Decoding times that FFmpeg works out leap some packets later than those they are
             # taken from: what came before a jump says nothing about what follows it.
-            began = self._dts is None or stamp.discontinuity
-            self._dts = dts + self._shift if began else max(dts + self._shift, self._dts)
+            self._dts = -math.inf
+        if dts is not None:
+            self._dts = max(dts + self._shift, self._dts)
         self._sent.append((pts, stamp))
         del self._sent[: -REMEMBERED - KEPT]
         return stamp

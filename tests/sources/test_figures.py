@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from reordering import decoding_times
 
 from pipeline.sources import figures
 from pipeline.sources.figures import Arrival
@@ -141,19 +142,21 @@ def test_b_frames_are_neither_repeated_nor_backwards() -> None:
 
 
 def film_with_b_frames(*, again_at_s: float) -> list[Arrival]:
-    """A film shown twice as FFmpeg reads it from RTSP: two B-frames after each P-frame that is
-    shown after them, and for decoding times the least of the last three presentation times."""
+    """A film shown twice, with two B-frames after each P-frame that are shown before it."""
     film = [n + {0: -1, 1: 2, 2: -1}[n % 3] if n else 0 for n in range(121)]
     times = [place / 25 + begin_s for begin_s in (0.0, again_at_s) for place in film]
     return [
-        Arrival(1000 + n / 25, pts, min(times[max(0, n - 2) : n + 1]), 1000, n % 121 in (0, 58))
-        for n, pts in enumerate(times)
+        Arrival(1000 + n / 25, pts, dts, 1000, n % 121 in (0, 58))
+        for n, (pts, dts) in enumerate(zip(times, decoding_times(times, levels=1), strict=True))
     ]
 
 
 @pytest.mark.parametrize("more", [121, 1], ids=["", "just before the end"])
-def test_a_leap_of_a_stream_with_b_frames_is_one_leap_and_nothing_else(more: int) -> None:
-    stream = film_with_b_frames(again_at_s=121 / 25 + 10)[: 121 + more]
+@pytest.mark.parametrize("leap_s", [10.0, -10.0])
+def test_a_leap_of_a_stream_with_b_frames_is_one_leap_and_nothing_else(
+    leap_s: float, more: int
+) -> None:
+    stream = film_with_b_frames(again_at_s=121 / 25 + leap_s)[: 121 + more]
     assert figures.odd_times(stream, live=True) == Times(jumps=1)
     steps = figures.steps(stream, live=True)
     assert figures.missing(steps) == 0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reordering import decoding_times
 
 from pipeline.sources import open_source
 from pipeline.sources.timing import Clock, Stamp, Timeline
@@ -309,18 +310,22 @@ def test_pictures_sent_out_of_order_have_their_times_and_those_of_their_packets(
         assert before.monotonic < after.monotonic
 
 
-def test_a_leap_of_a_stream_with_b_frames_is_one_and_moves_no_picture_among_the_others() -> None:
-    """FFmpeg takes decoding times from the presentation times of the packets read so far: they leap
-    as many packets later as the encoder has levels of B-frames."""
+@pytest.mark.parametrize("leap_s", [10.0, -10.0])
+def test_a_leap_of_a_stream_with_b_frames_is_one_and_moves_no_picture_among_the_others(
+    leap_s: float,
+) -> None:
     timeline = Timeline(live=True, rate=10, clock=CLOCK)
     film = [0, *(begin + n for begin in range(0, 32, 8) for n in (8, 4, 2, 1, 3, 6, 5, 7))]
-    given = [place / 10 for place in film] + [13.3 + place / 10 for place in film]
-    decoded = [None] * 3 + [sorted(given[: n + 1])[n - 3] for n in range(3, len(given))]
-    sent = {
-        pts: timeline.sent(pts, 1000 + n / 10, dts=dts)
-        for n, (pts, dts) in enumerate(zip(given, decoded, strict=True))
-    }
-    shown = [sent[pts] for pts in sorted(given)]
+    given = [begin + place / 10 for begin in (20.0, 23.3 + leap_s) for place in film]
+    sent = [
+        timeline.sent(pts, 1000 + n / 10, dts=dts)
+        for n, (pts, dts) in enumerate(zip(given, decoding_times(given, levels=3), strict=True))
+    ]
+    shown = [
+        stamp
+        for half in (sent[:33], sent[33:])
+        for _, stamp in sorted(zip(film, half, strict=True))
+    ]
     assert jumps(shown) == [0, 33]
     for before, after in pairwise(shown):
         assert after.pts - before.pts == pytest.approx(0.1)
