@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,14 @@ from handmade import SIZE, times, view
 
 from pipeline.bench.falls import measure_falls
 from pipeline.config import FallRule
+from pipeline.configfile import validate
+from pipeline.detectors import load_detector
+from pipeline.incidents import Open
 from pipeline.rules import make_rule
+from pipeline.sources import open_source
 from pipeline.types import Box, Detection, Finding, Track, Zone
+from pipeline.workers.analysis import Analysis, looks
+from pipeline.workers.choosing import Pacer
 
 STANDING = Box(400, 300, 480, 500)
 SITTING = Box(400, 350, 478, 500)
@@ -415,3 +422,24 @@ def test_a_real_fall_is_found_and_a_phone_picked_up_from_a_chair_is_none(tmp_pat
     assert (measured["falls"], measured["found"], measured["daily"]) == (1, 1, 1)
     assert measured["after_begin_s"]["most"] < 1.5 + 2.0
     assert measured["false_alarms"] == 0
+
+
+def test_a_real_fall_that_is_shown_twice_is_told_of_twice_and_not_at_the_seam():
+    camera = {"source": "room.mp4", "detect": {"fps": 5}, "rules": {"fall": {"type": "fall"}}}
+    config = validate({"cameras": {"room": camera}}, where="test", folder=Path.cwd())
+    film = list(open_source("room", str(shared("gmdcsa24/subject-1/Fall/13.mp4"))).frames())
+    length_s = 4.4
+    twice = [
+        replace(frame, monotonic=frame.monotonic + later_s, pts=frame.pts + later_s)
+        for later_s in (0.0, length_s)
+        for frame in film
+    ]
+    with (
+        closing(load_detector(config.detector)) as loaded,
+        closing(loaded.for_camera("room", config.cameras["room"])) as detector,
+    ):
+        watched = looks(Analysis(config, "room", detector), filter(Pacer(5).due, twice))
+        told = [look.pts for look in watched for one in look.actions if isinstance(one, Open)]
+    assert [at // length_s for at in told] == [0, 1]
+    # In its first second somebody still stands, or is going down.
+    assert all(at % length_s > 1.0 for at in told)
