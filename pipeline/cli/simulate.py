@@ -73,8 +73,7 @@ def simulate(
         name: load(film, cache, lambda text: typer.echo(text, err=True))
         for name, film in names_of(films).items()
     }
-    if loop and (hint := _frozen_hint(reels, start)):
-        typer.echo(hint, err=True)
+    hint = _frozen_hint(reels, start) if loop else None
     reels = copies(reels, cameras)
     served = SimulatedCameras(
         reels,
@@ -91,6 +90,8 @@ def simulate(
     def show(addresses: Mapping[str, str]) -> None:
         for line in [json.dumps({"urls": addresses})] if as_json else addresses.values():
             typer.echo(line)
+        if hint:
+            typer.echo(hint, err=True)
 
     try:
         run(served, stop=threading.Event(), on_ready=show)

@@ -89,25 +89,30 @@ def test_a_wrong_fault_ends_the_command_with_status_two(vigil: Any, yard: Path) 
     assert done.stderr.startswith("vigil: There is no fault 'stal'; choose one of no-answer, ")
 
 
+@pytest.fixture
+def ready_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cameras that are served, and that nobody watches."""
+    run = lambda *_, on_ready, **__: on_ready({})  # noqa: E731
+    monkeypatch.setattr(pipeline.cli.simulate, "run", run)
+
+
+@pytest.mark.usefixtures("ready_at_once")
 @pytest.mark.parametrize(
     ("options", "told"),
     [("", True), ("--cameras 2", True), ("--no-loop", False), ("--start 1", True)],
 )
 def test_a_film_that_will_be_taken_for_a_frozen_camera_is_told_of(
-    yard: Path, options: str, told: bool, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    yard: Path, options: str, told: bool, capsys: Any
 ) -> None:
-    monkeypatch.setattr(pipeline.cli.simulate, "run", lambda *_, **__: None)
     app(["simulate", str(yard), *options.split()], standalone_mode=False)
     said = capsys.readouterr().err
     assert said.startswith("yard: shorter than 60 s") is told
     assert ("`frozen_after_s: null`" in said) is told
 
 
-def test_a_film_of_more_than_a_minute_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+@pytest.mark.usefixtures("ready_at_once")
+def test_a_film_of_more_than_a_minute_is_not(tmp_path: Path, capsys: Any) -> None:
     film = make_film(tmp_path / "long.mp4", frames=122, rate=2)
-    monkeypatch.setattr(pipeline.cli.simulate, "run", lambda *_, **__: None)
     app(["simulate", str(film)], standalone_mode=False)
     assert capsys.readouterr().err == ""
     app(["simulate", str(film), "--start", "10"], standalone_mode=False)
