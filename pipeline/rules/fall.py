@@ -4,6 +4,9 @@ What going down is, is in `descent`. Staying is lying there for the configured t
 the person is not found changes nothing, since detectors find the lying far less surely than the
 standing. Whom the detector loses on the way down, away from the edges by which people leave, and
 who is not found again, counts as well.
+
+Where the stream breaks off, what comes next may be another scene: nobody falls from the one into
+the other, and who was lying must be seen lying again.
 """
 
 from __future__ import annotations
