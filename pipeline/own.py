@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError
 
-ANYTHING = (Exception, SystemExit)
-"""What code that is not this program's may raise."""
+
+def from_outside(error: BaseException) -> bool:
+    """Whether an exception is nothing that the code it came from has done, but the wish to stop:
+    Python raises Ctrl-C in the main thread, and in no other."""
+    return (
+        isinstance(error, KeyboardInterrupt)
+        and threading.current_thread() is threading.main_thread()
+    )
 
 
 def searched() -> tuple[str, ...]:
@@ -34,7 +41,9 @@ def imported(name: str, key: str) -> Callable[..., Any]:
     try:
         found = getattr(importlib.import_module(module), attribute)
     # A module's own code runs when it is imported.
-    except ANYTHING as error:
+    except BaseException as error:
+        if from_outside(error):
+            raise
         raise ConfigError(
             f"{key}: {name} cannot be imported ({type(error).__name__}: {error}); "
             "install its package, or correct the name."

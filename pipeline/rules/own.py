@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pipeline.config import OwnRule
 from pipeline.errors import ConfigError
-from pipeline.own import ANYTHING, imported
+from pipeline.own import from_outside, imported
 from pipeline.protocols import JsonObject, Remembering, Rule
 from pipeline.redact import redact
 from pipeline.types import Finding, Track, View, Zone
@@ -40,7 +40,9 @@ def own_rule(key: str, config: OwnRule, zone: Zone | None) -> Rule:
     try:
         rule = make(key, config, zone)
         missing = [name for name in METHODS if not callable(getattr(rule, name, None))]
-    except ANYTHING as error:
+    except BaseException as error:
+        if from_outside(error):
+            raise
         raise ConfigError(f"{where}: {config.type} failed ({_said(error)}); correct it.") from error
     if missing:
         raise ConfigError(
@@ -127,7 +129,9 @@ class Own:
         call: Callable[..., Any] = getattr(self._rule, method)
         try:
             return call(*given)
-        except ANYTHING as error:
+        except BaseException as error:
+            if from_outside(error):
+                raise
             raise _Failed(f"{method} failed, {_said(error)}") from error
 
     def _checked(self, finding: Any, view: View) -> Finding:
@@ -136,7 +140,9 @@ class Own:
         try:
             wrong = _wrong(finding, view)
         # What it is made of is not this program's either.
-        except ANYTHING as error:
+        except BaseException as error:
+            if from_outside(error):
+                raise
             raise _Failed(f"a finding cannot be used, {_said(error)}") from error
         if wrong is not None:
             raise _Failed(f"a finding's {wrong}")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,12 @@ from pipeline.rules.own import TELL_EVERY_S, Own
 from pipeline.types import Finding, Track
 
 PAGE = (ROOT / "docs" / "rules.md").read_text()
+RAISED = {
+    "error": ZeroDivisionError,
+    "exit": SystemExit,
+    "cancelled": asyncio.CancelledError,
+    "interrupt": KeyboardInterrupt,
+}
 
 
 class Toy:
@@ -33,7 +41,7 @@ class Toy:
 
     def update(self, view) -> object:
         if self._options.get("raises"):
-            raise {"error": ZeroDivisionError, "exit": SystemExit}[self._options["raises"]]("oops")
+            raise RAISED[self._options["raises"]]("oops")
         if "gives" in self._options:
             return self._options["gives"]
         finding = Finding(
@@ -89,6 +97,10 @@ def fails(*_: object) -> Rule:
     raise KeyError("speed")
 
 
+def cancels(*_: object) -> Rule:
+    raise asyncio.CancelledError("speed")
+
+
 def own(attribute: str = "Toy", **options: object) -> Rule:
     section = OwnRule.model_validate({"type": f"{__name__}:{attribute}", "options": options})
     return make_rule("limps", section, {})
@@ -111,6 +123,7 @@ def test_an_own_rule_finds_under_its_name_in_the_configuration():
         (f"{__name__}:Missing", r"cannot be imported \(AttributeError"),
         (f"{__name__}:nothing_to_call", "is nothing that can be called"),
         (f"{__name__}:fails", r"failed \(KeyError: 'speed'\)"),
+        (f"{__name__}:cancels", r"failed \(CancelledError: speed\)"),
         (f"{__name__}:Half", "has no method 'state'"),
         (f"{__name__}:Stubborn", r"failed \(RuntimeError: not today\)"),
     ],
@@ -129,6 +142,7 @@ def test_what_is_no_rule_is_told_in_a_sentence_that_names_camera_and_rule(type_,
     [
         ({"raises": "error"}, "update failed, ZeroDivisionError: oops"),
         ({"raises": "exit"}, "update failed, SystemExit: oops"),
+        ({"raises": "cancelled"}, "update failed, CancelledError: oops"),
         ({"gives": None}, "update gave NoneType, not a list of findings"),
         ({"gives": [3]}, "update gave int, not a Finding"),
         ({"finding": {"strength": 2.0}}, "a finding's strength is no number from 0 to 1"),
@@ -155,6 +169,18 @@ def test_a_look_in_which_it_fails_goes_without_it_and_is_counted(options, said, 
     assert record.getMessage().startswith("Camera back-door: rule limps (")
     assert said in record.getMessage()
     assert record.exc_info is None
+
+
+def test_an_interrupt_of_its_own_is_a_failure_where_cameras_are_watched(caplog):
+    rule = own(raises="interrupt")
+    with ThreadPoolExecutor(1) as analyst:
+        assert analyst.submit(rule.update, handmade.view(0)).result() == []
+    assert "update failed, KeyboardInterrupt: oops" in caplog.text
+
+
+def test_control_c_while_a_replay_asks_it_ends_the_replay():
+    with pytest.raises(KeyboardInterrupt):
+        own(raises="interrupt").update(handmade.view(0))
 
 
 def test_failures_are_told_of_once_a_minute(caplog):
