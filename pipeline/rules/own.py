@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any, TypeVar
 
 from pipeline.config import OwnRule
@@ -27,6 +29,14 @@ Result = TypeVar("Result")
 METHODS = ("update", "state", "restore")
 TELL_EVERY_S = 60.0
 """How often the log tells of a rule that fails."""
+MOST_FINDINGS = 100
+"""So many findings of a look count."""
+LONGEST_TEXT = 1000
+"""So many characters of a sentence or question count."""
+MOST_EVIDENCE = 100
+"""So many numbers of a finding's evidence count."""
+LONGEST_NAME = 100
+"""So many characters of the name of such a number count."""
 
 
 def own_rule(key: str, config: OwnRule, zone: Zone | None) -> Rule:
@@ -61,13 +71,14 @@ class Own:
 
     A look in which it fails, or gives what cannot be used, is counted in `failures`, told in the
     log, at most once in `TELL_EVERY_S`, and has no findings of it; the next look is tried again.
+    Where it gives too much, what is within the limits counts, and that is told in the same way.
     """
 
     def __init__(self, key: str, config: OwnRule, rule: Any) -> None:
         self._key, self._type, self._rule = key, config.type, rule
         self.failures = 0
-        self._untold = 0
-        self._told = -math.inf
+        self._untold: Counter[str] = Counter()
+        self._told: dict[str, float] = {}
         self._camera = ""
         self._now = 0.0
         self._saved: dict[str, JsonObject] = {}
@@ -99,21 +110,40 @@ class Own:
             return do(*given)
         except _Failed as error:
             self.failures += 1
-            self._untold += 1
-            if self._now - self._told >= TELL_EVERY_S:
-                often = "" if self._untold == 1 else f", {self._untold} times lately"
-                logger.warning(
-                    "Camera %s: rule %s (%s) is left out of this look%s: %s.",
-                    *(self._camera, self._key, self._type, often, error),
-                )
-                self._told, self._untold = self._now, 0
+            self._tell("is left out of this look", str(error))
             return instead
+
+    def _tell(self, what: str, why: str) -> None:
+        """In the log, unless the same was told of lately."""
+        self._untold[what] += 1
+        if self._now - self._told.get(what, -math.inf) < TELL_EVERY_S:
+            return
+        times = self._untold.pop(what)
+        often = "" if times == 1 else f", {times} times lately"
+        logger.warning(
+            "Camera %s: rule %s (%s) %s%s: %s.",
+            *(self._camera, self._key, self._type, what, often, why),
+        )
+        self._told[what] = self._now
 
     def _found(self, view: View) -> list[Finding]:
         found = self._ask("update", view)
         if not isinstance(found, list | tuple):
             raise _Failed(f"update gave {type(found).__name__}, not a list of findings")
-        return [self._checked(finding, view) for finding in found]
+        kept = [self._checked(finding, view) for finding in found[:MOST_FINDINGS]]
+        within = [_within(finding) for finding in kept]
+        if len(found) > MOST_FINDINGS:
+            self._tell(
+                "gave too much in this look",
+                f"of its {len(found)} findings the first {MOST_FINDINGS} count",
+            )
+        elif within != kept:
+            self._tell(
+                "gave too much in this look",
+                f"sentences and questions are cut off at {LONGEST_TEXT} characters, evidence at "
+                f"{MOST_EVIDENCE} numbers and their names at {LONGEST_NAME} characters",
+            )
+        return within
 
     def _plain(self, method: str) -> JsonObject:
         value = self._ask(method)
@@ -185,6 +215,21 @@ def _wrong(finding: Any, view: View) -> str | None:
     return None
 
 
+def _within(finding: Finding) -> Finding:
+    """As much of a finding as may be written, sent and shown."""
+    evidence = islice(finding.evidence.items(), MOST_EVIDENCE)
+    return replace(
+        finding,
+        rule_reason=_cut(finding.rule_reason, LONGEST_TEXT),
+        question=_cut(finding.question, LONGEST_TEXT),
+        evidence={_cut(name, LONGEST_NAME): value for name, value in evidence},
+    )
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def _text(value: Any) -> bool:
     """Whether it says something, and can be written to a file: no half of a surrogate pair."""
     if not isinstance(value, str) or not value.strip():
@@ -198,4 +243,5 @@ def _number(value: Any) -> bool:
 
 def _said(error: BaseException) -> str:
     """What an exception says, in one line."""
-    return redact(" ".join(f"{type(error).__name__}: {error}".split())).rstrip(".")
+    said = redact(" ".join(f"{type(error).__name__}: {error}".split()))
+    return _cut(said, LONGEST_TEXT).rstrip(".")

@@ -20,7 +20,7 @@ from pipeline.configfile import parse_config
 from pipeline.errors import ConfigError
 from pipeline.protocols import Remembering, Rule
 from pipeline.rules import make_rule, make_rules
-from pipeline.rules.own import TELL_EVERY_S, Own
+from pipeline.rules.own import MOST_FINDINGS, TELL_EVERY_S, Own
 from pipeline.types import Finding, Track
 
 PAGE = (ROOT / "docs" / "rules.md").read_text()
@@ -169,6 +169,35 @@ def test_a_look_in_which_it_fails_goes_without_it_and_is_counted(options, said, 
     assert record.getMessage().startswith("Camera back-door: rule limps (")
     assert said in record.getMessage()
     assert record.exc_info is None
+
+
+def test_more_findings_than_a_look_may_have_are_cut_off_and_told_of(caplog):
+    (finding,) = own().update(handmade.view(0, [person(0)]))
+    rule = own(gives=[finding] * (MOST_FINDINGS + 1))
+    assert isinstance(rule, Own)
+    assert rule.update(handmade.view(0, [person(0)])) == [finding] * MOST_FINDINGS
+    assert rule.failures == 0
+    assert "gave too much in this look: of its 101 findings the first 100 count." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"rule_reason": "long " * 1000}, {"rule_reason": ("long " * 200)[:999] + "…"}),
+        ({"question": "b" * 1001}, {"question": "b" * 999 + "…"}),
+        ({"question": "b" * 1000}, None),
+        ({"evidence": {"n" * 101: 1.0}}, {"evidence": {"n" * 99 + "…": 1.0}}),
+        (
+            {"evidence": {str(number): 1.0 for number in range(101)}},
+            {"evidence": {str(number): 1.0 for number in range(100)}},
+        ),
+    ],
+)
+def test_what_is_too_long_is_cut_off_and_told_of(given, kept, caplog):
+    (finding,) = own(finding=given).update(handmade.view(0, [person(0)]))
+    for name, value in (kept or given).items():
+        assert getattr(finding, name) == value
+    assert ("sentences and questions are cut off at 1000 characters" in caplog.text) == bool(kept)
 
 
 def test_an_interrupt_of_its_own_is_a_failure_where_cameras_are_watched(caplog):
