@@ -22,11 +22,12 @@ from rich.console import Console
 from pipeline.cli import app
 from pipeline.cli.camera_report import document, show
 from pipeline.cli.checking import AT_ONCE, check_all
+from pipeline.cli.naming import named_cameras
 from pipeline.config import Camera, Config
 from pipeline.configfile import read_config, read_environment, validate
-from pipeline.errors import ConfigError, FilmError, VigilError
+from pipeline.errors import ConfigError, FilmError, SourceNotFound, VigilError
 from pipeline.redact import redact
-from pipeline.sources import CameraCheck, Probe, shown
+from pipeline.sources import CameraCheck, Probe, kind_of
 from pipeline.sources import check as check_camera
 from pipeline.sources.measuring import DEFAULT_SECONDS
 
@@ -53,7 +54,12 @@ site: home
 
 @app.command()
 def init(
-    urls: Annotated[list[str], typer.Argument(help="Addresses of cameras.", metavar="URL...")],
+    urls: Annotated[
+        list[str],
+        typer.Argument(
+            help="Addresses of cameras; door=URL calls one `door`.", metavar="[NAME=]URL"
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
         "streams.yaml"
     ),
@@ -65,12 +71,13 @@ def init(
     """
     if output.exists() and not force:
         raise ConfigError(f"{output} is there already; name another with -o, or give --force.")
-    _refuse_no_addresses(urls, "vigil init")
-    keys = camera_keys(urls)
-    checks = _probe_all(dict(zip(keys, urls, strict=True)))
+    given = named_cameras(urls)
+    _given(given, "vigil init")
+    _refuse_what_cannot_be_opened(given)
+    checks = _probe_all(given)
     cameras: dict[str, Any] = {}
     secrets = _Secrets(output.parent / ".env")
-    for key, url in zip(keys, urls, strict=True):
+    for key, url in given.items():
         found = checks[key]
         typer.echo(found.sentence)
         cameras[key] = {"source": _without_secrets(key, url, secrets)}
@@ -119,10 +126,7 @@ def check(
             for line in _optimized(settings, cameras):
                 typer.echo(line)
     else:
-        _refuse_no_addresses(targets, "vigil check")
-        named = dict(zip(camera_keys(targets), targets, strict=True))
-        given = {key: {"source": address} for key, address in named.items()}
-        cameras = validate({"cameras": given}, where="vigil check", folder=Path.cwd()).cameras
+        cameras = _given(named_cameras(targets), "vigil check")
     typer.echo(f"Measuring for {seconds:g} s...", err=True)
     checked = check_all(cameras, seconds)
     cores = os.cpu_count() or 1
@@ -151,14 +155,24 @@ def cache_folder() -> Path:
     return folder
 
 
-def _refuse_no_addresses(urls: list[str], where: str) -> None:
-    """As the configuration would be read: what is no address is told before anything is opened.
+def _given(addresses: Mapping[str, str], where: str) -> dict[str, Camera]:
+    """The cameras of the command line, as the configuration would have them: what is no address of
+    one is told before anything is opened or written.
 
     Raises:
-        ConfigError: one is none.
+        ConfigError: a name is none that a camera can have, or an address is none.
     """
-    for url in urls:
-        validate({"cameras": {"camera": {"source": url}}}, where=where, folder=Path.cwd())
+    written = {key: {"source": address} for key, address in addresses.items()}
+    return validate({"cameras": written}, where=where, folder=Path.cwd()).cameras
+
+
+def _refuse_what_cannot_be_opened(addresses: Mapping[str, str]) -> None:
+    """Raises: ConfigError: an address is of a kind that nothing will ever answer at."""
+    try:
+        for key, address in addresses.items():
+            kind_of(key, address)
+    except SourceNotFound as error:
+        raise ConfigError(str(error)) from None
 
 
 def _probe_all(cameras: Mapping[str, str]) -> dict[str, CameraCheck]:
@@ -218,19 +232,6 @@ def _optimized(settings: Config, cameras: Mapping[str, Camera]) -> list[str]:
                 else f"Camera {key} was optimized, but {why}: run `vigil optimize {key}` again."
             )
     return lines
-
-
-def camera_keys(urls: list[str]) -> list[str]:
-    """A key for each camera, from its file name or host: made unique by a number."""
-    keys: list[str] = []
-    for url in urls:
-        parts = urlsplit(shown(url))
-        name = Path(parts.path).stem if "://" not in url else (parts.hostname or "camera")
-        key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "camera"
-        key = f"camera-{key}" if key[0].isdigit() else key
-        taken = keys.count(key) or sum(1 for k in keys if re.fullmatch(rf"{re.escape(key)}-\d+", k))
-        keys.append(key if not taken else f"{key}-{len(keys) + 1}")
-    return keys
 
 
 class _Secrets:

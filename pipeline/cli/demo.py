@@ -13,7 +13,8 @@ import platformdirs
 import typer
 
 from pipeline.cli import app
-from pipeline.cli.cameras import cache_folder, camera_keys
+from pipeline.cli.cameras import cache_folder
+from pipeline.cli.naming import camera_keys
 from pipeline.config import Describer
 from pipeline.configfile import validate
 from pipeline.describers import validate as validate_describer

@@ -68,6 +68,31 @@ def test_init_does_not_overwrite(vigil: Any, tmp_path: Path) -> None:
     assert (tmp_path / "streams.yaml").read_text() == "mine"
 
 
+def test_init_calls_cameras_what_it_is_told(vigil: Any, tmp_path: Path) -> None:
+    nowhere = "rtsp://127.0.0.1:9/stream?a=b"
+    vigil("init", f"till={nowhere}", nowhere, f"door={nowhere}")
+    cameras = read_config(tmp_path / "streams.yaml").cameras
+    assert list(cameras) == ["till", "camera-127-0-0-1", "door"]
+    assert {camera.address() for camera in cameras.values()} == {nowhere}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("ftp://me:sesame@192.0.2.1/a.mp4", "ftp://192.0.2.1/a.mp4 cannot be opened; write an rtsp://, rtsps://, http:// or https:// address"),
+        ("Till=rtsp://127.0.0.1:9/", "cameras.Till: use lower-case letters"),
+        ("door=rtsp://127.0.0.1:9/", "Two cameras are called 'door'; give each a name of its own."),
+    ],
+)  # fmt: skip
+def test_init_refuses_what_can_be_no_camera_before_it_writes_anything(
+    vigil: Any, tmp_path: Path, film: Path, given: str, said: str
+) -> None:
+    done = vigil("init", f"door={film}", given)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert list(tmp_path.glob("*.jpg")) == list(tmp_path.glob("*.yaml")) == []
+
+
 def test_a_subscriber_finds_the_installation_and_gets_valid_events(
     tmp_path: Path, camera: str
 ) -> None:
