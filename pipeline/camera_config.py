@@ -3,6 +3,7 @@ kept of its video."""
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
@@ -19,6 +20,7 @@ from pipeline.rule_config import DEFAULT_RULES, AbandonedRule, LineRule, Rule
 from pipeline.section import Key, Section
 from pipeline.shape_config import WrittenLine, WrittenMasks, WrittenZone
 from pipeline.types import Line, Severity, Zone
+from pipeline.weights import LABELS
 
 PERSON = "person"
 
@@ -195,13 +197,25 @@ class Camera(Section):
                 raise ValueError(
                     f"rules.{key}.line: this camera has no line {rule.line!r}; {known}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_looked_for(self) -> Self:
+        for key, rule in self.rules.items():
             wanted = (*rule.labels, *([PERSON] if isinstance(rule, AbandonedRule) else ()))
-            missing = [label for label in wanted if label not in self.labels()]
-            if missing:
+            missing = next((label for label in wanted if label not in self.labels()), None)
+            if missing is None:
+                continue
+            near = get_close_matches(missing, set(self.labels()) - set(LABELS), n=1)
+            if near:
                 raise ValueError(
-                    f"rules.{key}.labels: {missing[0]!r} is not among detect.labels "
-                    f"({', '.join(self.labels())}); add it there"
+                    f"detect.labels: {near[0]!r} is no label of COCO; did you mean {missing!r}, "
+                    f"which rules.{key} looks for?"
                 )
+            raise ValueError(
+                f"rules.{key}.labels: {missing!r} is not among detect.labels "
+                f"({', '.join(self.labels())}); add it there"
+            )
         return self
 
     def labels(self) -> tuple[str, ...]:

@@ -163,6 +163,8 @@ def test_a_disabled_camera_is_not_watched() -> None:
         ("cameras: {a: {source: b, detect: {labels: [backpack, handbag, suitcase]}, rules: {r: {type: abandoned}}}}", "rules.r.labels: 'person' is not among detect.labels (backpack, handbag, suitcase); add it there"),
         ("groups: {x: [b]}\ncameras: {a: b}", "groups.x: there is no camera 'b'"),
         ("cameras: {a: {source: b, detect: {labels: [car]}}}", "'person' is not among detect.labels (car); add it there"),
+        ("cameras: {a: {source: b, detect: {labels: [car, persn]}}}", "detect.labels: 'persn' is no label of COCO; did you mean 'person', which rules.person looks for?"),
+        ("cameras: {a: {source: b, detect: {labels: [truck]}, rules: {r: {type: zone, labels: [truc]}}}}", "rules.r.labels: 'truc' is not among detect.labels (truck)"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_by_its_key_and_remedy(text: str, said: str) -> None:
