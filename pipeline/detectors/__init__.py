@@ -59,10 +59,10 @@ def known_labels(key: str, camera: Camera, labels: Sequence[str] = LABELS) -> No
     if near:
         hint = f"did you mean {near[0]!r}?"
     elif tuple(labels) == LABELS:
-        hint = "write a class name of COCO, such as 'car'"
+        hint = "write a class name of COCO, such as 'car'."
     else:
         few = ", ".join(repr(label) for label in labels[:8])
-        hint = f"it knows {few}" + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
+        hint = f"it knows {few}" + (f" and {len(labels) - 8} more." if len(labels) > 8 else ".")
     place = "detect" if camera.detect.labels else "rules"
     raise ConfigError(f"cameras.{key}.{place}: the detector knows no label {unknown!r}; {hint}")
 

@@ -236,5 +236,5 @@ def metadata(model: Any, weights: Path) -> Mapping[str, Any]:
 def unusable(weights: Path, error: Exception) -> WeightsError:
     return WeightsError(
         f"The weights {weights} are not a detector with its class names that OpenVINO can run "
-        f"({last_line(error)}); give another file"
+        f"({last_line(error)}); give another file."
     )

@@ -171,7 +171,7 @@ def _examine(session: Any) -> tuple[_Input, Exported]:
 def _unusable(weights: Path, error: Exception) -> WeightsError:
     return WeightsError(
         f"The weights {weights} are not a detector in ONNX format with its class names "
-        f"({last_line(error)}); give another file"
+        f"({last_line(error)}); give another file."
     )
 
 

@@ -138,7 +138,7 @@ class PooledDetector:
         # one picture, the next one may be tried.
         except Exception as error:
             raise DetectorError(
-                f"The detector failed on a picture of camera {frame.camera}: {last_line(error)}"
+                f"The detector failed on a picture of camera {frame.camera}: {last_line(error)}."
             ) from error
 
 
@@ -181,9 +181,10 @@ class CameraDetector:
 
 
 def last_line(error: BaseException) -> str:
-    """What an error says, without the places in the source that OpenVINO and cv2 put before it."""
+    """What an error says, as a part of a sentence, without the places in the source that OpenVINO
+    and cv2 put before it."""
     lines = str(error).strip().splitlines()
-    return lines[-1] if lines else type(error).__name__
+    return lines[-1].rstrip(".") if lines else type(error).__name__
 
 
 def _failed(error: DetectorError, cause: BaseException | None = None) -> Future[Answer]:

@@ -76,7 +76,7 @@ def quantize(
             )
     except (RuntimeError, ValueError, nncf.InternalError, nncf.ValidationError) as error:
         raise WeightsError(
-            f"No model with 8-bit integers can be made of {weights} ({last_line(error)})"
+            f"No model with 8-bit integers can be made of {weights} ({last_line(error)})."
         ) from error
     for key, value in told.items():
         made.set_rt_info(str(value), ["framework", key])

@@ -71,7 +71,7 @@ class UltralyticsModel:
         except Exception as error:
             raise WeightsError(
                 f"The weights {model} are not a detector that ultralytics can run "
-                f"({last_line(error)}); give another file"
+                f"({last_line(error)}); give another file."
             ) from error
         self.labels: Sequence[str] = first.labels
         where = "CUDA" if on_card else "processor"

@@ -223,7 +223,7 @@ def test_labels_are_known_beforehand_of_the_packaged_model_alone():
 def test_a_model_with_labels_of_its_own_is_not_taken_for_one_of_coco():
     whole = "cameras: {door: {source: rtsp://192.0.2.1/, detect: {labels: [xyzzy]}, rules: {a: {type: zone, labels: [xyzzy]}}}}"
     camera = parse_config(whole, where="x", folder=Path()).cameras["door"]
-    with pytest.raises(ConfigError, match=r"it knows 'forklift', 'helmet'$") as caught:
+    with pytest.raises(ConfigError, match=r"it knows 'forklift', 'helmet'\.$") as caught:
         known_labels("door", camera, ("forklift", "helmet"))
     assert "COCO" not in str(caught.value)
 
