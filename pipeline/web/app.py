@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ _SILENT = {
     "auto_configure": False,
 }
 """FastAPI reports nothing, whatever the environment says."""
+_SENTENCES = {
+    HTTPStatus.NOT_FOUND.phrase: "There is no such page.",
+    HTTPStatus.METHOD_NOT_ALLOWED.phrase: "This address does not take such a request.",
+}
+"""What the framework answers by itself, for people."""
 
 
 def create_app(
@@ -95,7 +101,8 @@ def live_of(app: ASGIApp) -> Live:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _answer(request, error.status_code, str(error.detail))
+    said = str(error.detail)
+    return _answer(request, error.status_code, _SENTENCES.get(said, said))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -113,6 +120,6 @@ def _answer(request: Request, status: int, sentence: str) -> Response:
     """A sentence, as a page where a person has asked for one."""
     wants_page = "text/html" in request.headers.get("accept", "")
     if wants_page and not request.url.path.startswith(("/api", "/media")):
-        context = {"sentence": sentence, "status": status}
+        context = {"sentence": sentence}
         return templates.TemplateResponse(request, "problem.html", context, status_code=status)
     return JSONResponse({"detail": sentence}, status)

@@ -112,5 +112,5 @@ def _name(site: Site, camera: str) -> str:
     if camera in site.cameras:
         return site.cameras[camera]
     if not site.store.cameras.periods(camera, limit=1) and not site.store.has_camera(camera):
-        raise HTTPException(404, "There is no such camera.")
+        raise HTTPException(404, "There is no camera of that name.")
     return camera

@@ -57,12 +57,17 @@ def index(
     found = site.store.search(PER_PAGE + 1, before=before or None, **wanted)
     shown = found[:PER_PAGE]
     facets = site.store.facets()
+    # What is filtered for is shown, also where there is nothing of that name.
+    all_cameras = {**facets.cameras, **site.cameras}
+    if camera:
+        all_cameras.setdefault(camera, camera)
+    rules = facets.rules if rule in ("", *facets.rules) else (*facets.rules, rule)
     context = {
         "site": site.name,
         "live": site.statuses() is not None,
         "cameras": cameras_view(site, datetime.now(UTC)),
-        "all_cameras": {**facets.cameras, **site.cameras},
-        "rules": facets.rules,
+        "all_cameras": all_cameras,
+        "rules": rules,
         "states": STATES,
         "filters": {"camera": camera, "rule": rule, "state": state, "day": day},
         "filtered": any((camera, rule, state, day)),
@@ -114,5 +119,5 @@ def views(site: Site, events: Sequence[Event]) -> list[EventView]:
 def _view(site: Site, event_id: str) -> EventView:
     event = site.store.event(event_id)
     if event is None:
-        raise HTTPException(404, "There is no such event.")
+        raise HTTPException(404, "There is no event of that name.")
     return views(site, [event])[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,32 @@ def test_what_is_not_understood_is_refused_in_a_sentence(
     assert answer.status_code == status
     assert len(answer.json()["detail"]) > 5
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/nowhere", "There is no such page."),
+        ("/events/none", "There is no event of that name."),
+        ("/cameras/none", "There is no camera of that name."),
+    ],
+)
+def test_a_person_reads_what_is_not_there_as_a_sentence(page: Served, path: str, said: str) -> None:
+    answer = page.get(path, headers={"accept": "text/html"})
+    assert answer.status_code == 404
+    assert f"<h1>{said}</h1>" in answer.text
+    assert not {"404", "Not Found"} & set(re.findall(r">([^<]+)<", answer.text))
+
+
+def test_a_filter_that_finds_nothing_is_shown_as_it_is(
+    installation: Installation, page: Served
+) -> None:
+    installation.happen()
+    shown = page.get("/?camera=garage&rule=flies").text
+    assert '<option value="garage" selected>garage</option>' in shown
+    assert "<option selected>flies</option>" in shown
+    assert shown.count("selected") == 2
+    assert "garage" not in page.get("/").text
 
 
 def test_odd_filters_of_the_page_show_all_events_and_say_so(
