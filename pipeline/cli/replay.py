@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from os.path import realpath
 from pathlib import Path
@@ -68,20 +69,30 @@ def replay(
     ] = None,
 ) -> None:
     """Run recordings through a camera's settings: what would have fired, when and why."""
-    from pipeline.replaying import Replay, chosen_camera, events_and_files, moment
+    from pipeline.replaying import (
+        Replay,
+        chosen_camera,
+        default_config,
+        events_and_files,
+        moment,
+    )
 
     several = len(films) > 1
     if several and (mot is not None or render is not None):
         raise ConfigError("--mot and --render are of one film; name one, or one folder of films.")
     if mot is not None and render is not None and realpath(mot) == realpath(render):
         raise ConfigError("--mot and --render name the same file; name two.")
-    settings = _settings(config)
+    configured = config is not None or CONFIG.exists()
+    settings = read_config(config or CONFIG) if configured else default_config()
     key = chosen_camera(settings, camera)
     if fps is not None:
         settings = _looking(settings, key, fps)
     begins = None if start is None else moment(start, settings.tz())
     rules = settings.cameras[key].rules
     types = {name: rule.type for name, rule in rules.items()}
+    if not configured:
+        _refuse_no_films(settings, key, films)
+        sys.stderr.write(f"There is no {CONFIG} here: a person anywhere is an event.\n")
     write = partial(_json_line, types=types) if as_json else _line
     with Replay(settings, key) as replaying:
         for film in films:
@@ -94,14 +105,12 @@ def replay(
             _tell(film, replaying.seen[-1])
 
 
-def _settings(named: Path | None) -> Config:
-    """Raises: ConfigError: the file that is named is not there, or one is wrong."""
-    from pipeline.replaying import default_config
+def _refuse_no_films(settings: Config, key: str, films: Sequence[str]) -> None:
+    """Raises: SourceError: one is not there, or is none."""
+    from pipeline.replaying import open_film
 
-    if named is not None or CONFIG.exists():
-        return read_config(named or CONFIG)
-    sys.stderr.write(f"There is no {CONFIG} here: a person anywhere is an event.\n")
-    return default_config()
+    for film in films:
+        open_film(settings, key, film, datetime.now(UTC)).close()
 
 
 def _looking(settings: Config, key: str, fps: float) -> Config:

@@ -7,7 +7,7 @@ and films of it.
 from __future__ import annotations
 
 from pipeline.replaying.results import Replayed, Seen
-from pipeline.replaying.running import Replay, replay
+from pipeline.replaying.running import Replay, open_film, replay
 from pipeline.replaying.settings import chosen_camera, default_config, moment
 from pipeline.replaying.written import events_and_files
 
@@ -19,5 +19,6 @@ __all__ = [
     "default_config",
     "events_and_files",
     "moment",
+    "open_film",
     "replay",
 ]

@@ -107,6 +107,14 @@ def test_a_mistake_is_one_sentence(
     assert line.startswith(f"vigil: {said}")
 
 
+def test_a_film_that_is_not_there_is_all_that_is_told_of_without_a_configuration(
+    vigil: Any, visit: Path
+) -> None:
+    done = vigil("replay", str(visit), "none.mp4")
+    assert done.returncode == 1
+    assert done.stderr == "vigil: Camera camera: there is no file none.mp4; check the path.\n"
+
+
 def test_ctrl_c_ends_it_and_leaves_nothing_half_written(
     visit: Path, tmp_path: Path, streams: Path
 ) -> None:
