@@ -1,4 +1,5 @@
-"""`python -m pipeline`: the command line; `python -m pipeline worker NAME`: a worker process."""
+"""`python -m pipeline`: the command line; `python -m pipeline worker KIND [GROUP]`: a worker
+process, whose group is there for those who list processes."""
 
 from __future__ import annotations
 

@@ -33,10 +33,12 @@ SPEAK_S = 60.0
 """How long the writing thread sleeps at a time while nothing is to be said."""
 
 
-def command(kind: str) -> list[str]:
-    """The command line of a worker; it never holds a secret."""
+def command(kind: str, name: str) -> list[str]:
+    """The command line of a worker; it never holds a secret. Of several of a kind it ends with what
+    tells them apart, for those who read `ps`."""
     # -P: nothing is imported from the folder the user happens to be in.
-    return [sys.executable, "-P", "-m", "pipeline", "worker", kind]
+    line = [sys.executable, "-P", "-m", "pipeline", "worker", kind]
+    return line if name == kind else [*line, name.removeprefix(f"{kind}-")]
 
 
 class Child:
@@ -51,7 +53,7 @@ class Child:
         order = order.model_copy(update={"black_box": self._box})
         try:
             self.process = subprocess.Popen(
-                command(kind),
+                command(kind, order.name),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

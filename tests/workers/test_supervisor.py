@@ -24,11 +24,12 @@ from pipeline.supervisor import Supervisor
 from pipeline.workers.link import Order
 
 TOY = Path(__file__).parent / "toy_worker.py"
+COMMAND = child.command
 
 
 @pytest.fixture(autouse=True)
 def _toy_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "command", lambda kind: [sys.executable, str(TOY)])
+    monkeypatch.setattr(child, "command", lambda kind, name: [sys.executable, str(TOY)])
 
 
 @pytest.fixture
@@ -300,7 +301,7 @@ def test_a_worker_that_is_started_again_is_told_how_its_predecessor_ended(
 def test_workers_end_when_their_supervisor_is_killed() -> None:
     script = (
         "import sys, time; from pipeline import child;"
-        f"child.command = lambda kind: [sys.executable, {str(TOY)!r}];"
+        f"child.command = lambda kind, name: [sys.executable, {str(TOY)!r}];"
         "from pipeline.posts import Spec; from pipeline.supervisor import Supervisor; from pipeline.workers.link import Order;"
         "s = Supervisor([Spec('toy', 'one', lambda i: Order(name='one'))]); s.start();"
         "print(s.wait_info('one', 20)['pid'], flush=True); sys.stdin.read()"
@@ -369,7 +370,7 @@ def test_a_worker_that_is_told_anew_is_started_again_without_counting_as_a_crash
 def test_a_worker_stopped_before_it_was_ready_had_nothing_to_put_in_order(
     supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "command", lambda kind: ["sleep", "60"])
+    monkeypatch.setattr(child, "command", lambda kind, name: ["sleep", "60"])
     supervisor = supervise(spec("one", stop_s=0.1))
     until(lambda: supervisor.status()["one"].pid)
     assert supervisor.stop()
@@ -391,11 +392,28 @@ def test_a_secret_in_a_workers_log_is_hidden(
     supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     script = "import sys; sys.stderr.write('open rtsp://me:sesame@host failed\\n'); sys.exit(3)"
-    monkeypatch.setattr(child, "command", lambda kind: [sys.executable, "-c", script])
+    monkeypatch.setattr(child, "command", lambda kind, name: [sys.executable, "-c", script])
     supervisor = supervise(spec("one"))
     failure = until(lambda: supervisor.failure, seconds=60)
     assert "rtsp://***@host" in str(failure)
     assert "sesame" not in str(failure) + caplog.text
+
+
+def test_the_command_lines_of_workers_of_a_kind_end_with_their_groups(
+    supervise: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[list[str]] = []
+
+    def command(kind: str, name: str) -> list[str]:
+        lines.append(COMMAND(kind, name))
+        return [sys.executable, str(TOY)]
+
+    monkeypatch.setattr(child, "command", command)
+    names = ["watch-yard", "watch-street/gate", "web"]
+    supervisor = supervise(*(spec(name, kind=name.partition("-")[0]) for name in names))
+    until(lambda: all(worker.ready for worker in supervisor.status().values()))
+    ends = {" ".join(line).rpartition("worker ")[2] for line in lines}
+    assert ends == {"watch yard", "watch street/gate", "web"}
 
 
 def test_nothing_is_imported_from_the_folder_a_user_happens_to_be_in(
@@ -404,7 +422,7 @@ def test_nothing_is_imported_from_the_folder_a_user_happens_to_be_in(
     monkeypatch.undo()
     (tmp_path / "pipeline.py").write_text("raise SystemExit('hijacked')")
     done = subprocess.run(
-        child.command("simulate"),
+        child.command("watch", "watch-yard"),
         cwd=tmp_path,
         env=child._environment(),
         stdin=subprocess.DEVNULL,
