@@ -113,6 +113,12 @@ def sentence_of(what: str, why: str | None) -> str:
     return f"{what}." if not why else f"{what}: {why.rstrip('.')}."
 
 
+def short_id(event_id: str) -> str:
+    """The beginning of an event's id, which `vigil clip` takes: its moment to the millisecond (RFC
+    9562, version 7)."""
+    return event_id[:13]
+
+
 def clock(moment: datetime) -> str:
     """The time of day as HH:MM, in the moment's own time zone."""
     return f"{moment:%H:%M}"

@@ -15,6 +15,7 @@ from pipeline.configfile import read_config
 from pipeline.errors import BusError, ConfigError
 from pipeline.types import Event
 from pipeline.wire import encode
+from pipeline.wording import short_id
 
 
 @app.command()
@@ -52,7 +53,7 @@ def line(event: Event) -> str:
         text += f" [{event.state.value}, {event.probability:.0%}]"
     else:
         text += f" [{event.state.value}]"
-    return text
+    return f"{text} {short_id(event.id)}"
 
 
 def find_redis(config: Path | None) -> str:

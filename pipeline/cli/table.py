@@ -17,6 +17,7 @@ from rich.text import Text
 from pipeline.health import CameraState, CameraStatus
 from pipeline.library import Status
 from pipeline.types import Event, EventType, Severity, State
+from pipeline.wording import short_id
 
 SHOWN_EVENTS = 8
 _STYLE = {Severity.ALERT: "bold red", Severity.NOTICE: "yellow", Severity.INFO: "default"}
@@ -130,6 +131,8 @@ class Display:
             if event.state is State.UNVERIFIED and event.judge_reason:
                 answer += f": {event.judge_reason}"
             text.append(f"  [{answer}]", style="cyan")
+        # Several people at once are several events of the same sentence.
+        text.append(f"  {short_id(event.id)}", style="dim")
         return text
 
     def _render(self, status: Status) -> Group:
