@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from statistics import median
 from typing import Any
 
@@ -181,7 +181,8 @@ class Analysis:
             findings: list[Finding] = []
             for name, rule in self._rules.items():
                 # Out of its hours, too, a rule goes on seeing who came when.
-                found_now = self._found(rule, view)
+                with self._asking(rule):
+                    found_now = rule.update(view)
                 schedule = self._schedules.get(name)
                 if schedule is None or within(schedule, view.captured_at):
                     findings += found_now
@@ -200,11 +201,9 @@ class Analysis:
         self.attention.saw(frame.monotonic, seen, len(found))
         return seen, lost
 
-    def _found(self, rule: Rule, view: View) -> list[Finding]:
-        if self._calling is None or not isinstance(rule, Own):
-            return rule.update(view)
-        with self._calling("rule"):
-            return rule.update(view)
+    def _asking(self, *rules: Rule) -> AbstractContextManager[None]:
+        own = any(isinstance(rule, Own) for rule in rules)
+        return nullcontext() if self._calling is None or not own else self._calling("rule")
 
     def _count_gap(self, frame: Frame) -> None:
         if self._looked_at is not None:
@@ -219,18 +218,21 @@ class Analysis:
 
     def state(self) -> dict[str, Any]:
         """What a successor needs to go on, as JSON; see `resume`."""
+        with self._asking(*self._rules.values()):
+            rules = {name: rule.state() for name, rule in self._rules.items()}
         return {
             "size": self._size,
             "tracking": self._tracking.state(),
             "settled": self._settled.state(),
-            "rules": {name: rule.state() for name, rule in self._rules.items()},
+            "rules": rules,
             "settings": self._settings,
             "incidents": self._incidents.state(),
         }
 
     def memory(self) -> dict[str, Any]:
         """What was learned over days and must outlive any stop, as JSON; see `recall`."""
-        return gathered(self._remembering)
+        with self._asking(*self._rules.values()):
+            return gathered(self._remembering)
 
     def recall(self, memory: Mapping[str, Any]) -> None:
         """Take over what `memory` gave, however long ago; before `resume` and the first look.
