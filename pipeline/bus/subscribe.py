@@ -163,8 +163,8 @@ class _Reader:
 
     def __init__(self, url: str, begin: str, camera: str | None, told: Mapping[str, int]) -> None:
         self.last = begin
-        self._told = told
         self._begun_at = datetime.now(UTC)
+        self._told = self._until_now(told)
         self._url = url
         self._camera = camera
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
@@ -176,7 +176,7 @@ class _Reader:
 
     def begin_after(self, newest: str, told: Mapping[str, int]) -> None:
         """Read what follows the newest entry."""
-        self.last, self._told = newest, told
+        self.last, self._told = newest, self._until_now(told)
         self._reached = self._known_there = True
 
     def failed(self, error: errors.RedisError) -> float:
@@ -232,11 +232,21 @@ class _Reader:
         yield event
 
     def _is_old(self, event: Event, fields: dict[bytes, bytes]) -> bool:
-        """Whether it was published before this reader began. Its number alone does not say so: they
-        begin again lower where an older copy of a data folder is put back."""
+        """Whether it was given, or published before this reader began, and is sent again. Its number
+        alone does not say so: they begin again lower where an older copy of a data folder is put
+        back."""
         publisher, sequence = number_of(fields)
-        before = event.updated_at < self._begun_at
-        return before and sequence is not None and sequence <= self._told.get(publisher, 0)
+        if sequence is None:
+            return False
+        highest, until = self._told.get(publisher, (0, event.updated_at))
+        if sequence > highest:
+            self._told[publisher] = sequence, max(until, event.updated_at)
+            return False
+        return event.updated_at <= until
+
+    def _until_now(self, told: Mapping[str, int]) -> dict[str, tuple[int, datetime]]:
+        """By publisher: the highest sequence that counts as told, and up to when."""
+        return {publisher: (sequence, self._begun_at) for publisher, sequence in told.items()}
 
     def _count_missed(self, fields: dict[bytes, bytes]) -> None:
         """Each publisher numbers its rows without gaps, so a gap is what was trimmed unread."""

@@ -242,6 +242,20 @@ def test_what_was_published_before_it_began_is_not_heard_when_it_is_sent_again(
         assert listener.has_no_more()
 
 
+def test_what_it_heard_long_ago_is_not_heard_when_it_is_sent_again(
+    url: str, publish: Publishing, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.bus.subscribe.REMEMBERED", 2)
+    with Listener(url) as listener:
+        for name in ("e1", "e2", "e3"):
+            publish(name)
+            assert listener.next() == (name, 1)
+        client.flushall()
+        publish("e4")
+        assert listener.next() == ("e4", 1)
+        assert listener.has_no_more()
+
+
 def test_new_events_under_numbers_that_were_used_before_are_heard(
     url: str, publish: Publishing, client: redis.Redis
 ) -> None:
