@@ -87,7 +87,7 @@ def init(
         output, HEADER.format(file=output) + yaml.safe_dump({"cameras": cameras}, sort_keys=False)
     )
     typer.echo(f"Wrote {output}. Next: vigil check {output}, then vigil run {output}")
-    if secrets.new:
+    if secrets.kept:
         secrets.write()
     if any(found.error for found in checks.values()):
         raise typer.Exit(1)
@@ -241,21 +241,26 @@ class _Secrets:
         """Raises: ConfigError: the file is there and cannot be read."""
         self._file = file
         self._there = read_environment(file)
-        self.new: dict[str, str] = {}
+        self.kept: dict[str, str] = {}
 
     def keep(self, name: str, value: str) -> str:
         """Remember a value, and give the name that refers to it. What stands in the file already
         may be another configuration's: another value gets another name."""
-        known = self._there | self.new
+        known = self._there | self.kept
         name = next(n for n in _numbered(name) if known.get(n, value) == value)
-        self.new[name] = value
+        self.kept[name] = value
         return f"${{{name}}}"
 
     def write(self) -> None:
-        self._file.touch(mode=0o600)
-        for name, value in self.new.items():
-            dotenv.set_key(self._file, name, value, quote_mode="always")
-        self._file.chmod(0o600)
+        file = self._file.resolve()  # a link stays one
+        try:
+            file.touch(mode=0o600)
+            for name, value in self.kept.items():
+                if name not in self._there:
+                    dotenv.set_key(file, name, value, quote_mode="always")
+            file.chmod(0o600)
+        except OSError as error:
+            raise ConfigError(f"{self._file} cannot be written: {error.strerror}.") from None
         typer.echo(f"The passwords are in {self._file}, readable by you alone.")
 
 

@@ -62,6 +62,32 @@ def test_init_leaves_the_passwords_of_other_configurations_alone(
     assert len((tmp_path / ".env").read_text().splitlines()) == 2
 
 
+def test_init_adds_to_the_file_of_passwords_and_leaves_what_stands_there(
+    vigil: Any, tmp_path: Path
+) -> None:
+    address = "rtsp://me:sesame@127.0.0.1:9/stream"
+    there = "export CAMERA_127_0_0_1_PASSWORD=sesame  # by the door\n"
+    (tmp_path / "shared.env").write_text(there)
+    (tmp_path / ".env").symlink_to("shared.env")
+    vigil("init", address)
+    assert (tmp_path / "shared.env").read_text() == there
+    vigil("init", "--force", address.replace("sesame", "poppy"))
+    assert (tmp_path / ".env").is_symlink()
+    assert (tmp_path / "shared.env").read_text().startswith(there)
+    (camera,) = read_config(tmp_path / "streams.yaml").cameras.values()
+    assert camera.address() == address.replace("sesame", "poppy")
+    assert stat.S_IMODE((tmp_path / "shared.env").stat().st_mode) == 0o600
+
+
+def test_init_says_in_a_sentence_that_the_passwords_cannot_be_written(
+    vigil: Any, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").mkdir()
+    done = vigil("init", "rtsp://me:sesame@127.0.0.1:9/stream")
+    assert done.stderr.splitlines()[-1] == "vigil: .env cannot be written: Is a directory."
+    assert "Traceback" not in done.stderr
+
+
 def test_init_does_not_overwrite(vigil: Any, tmp_path: Path) -> None:
     (tmp_path / "streams.yaml").write_text("mine")
     assert vigil("init", "a.mp4").returncode == 2
