@@ -232,9 +232,11 @@ class _Reader:
         yield event
 
     def _is_old(self, event: Event, fields: dict[bytes, bytes]) -> bool:
-        """Whether it was given, or published before this reader began, and is sent again. Its number
-        alone does not say so: they begin again lower where an older copy of a data folder is put
-        back."""
+        """Whether it was given, or published before this reader began, and is sent again.
+
+        Its number alone does not say so: they begin again lower where an older copy of a data
+        folder is put back.
+        """
         publisher, sequence = number_of(fields)
         if sequence is None:
             return False
