@@ -90,7 +90,7 @@ class Pipeline:
         self._lock = instance.DataLock(config.data)
         self._supervisor: Supervisor | None = None
         self._begin = "0"
-        self._told: dict[str, int] = {}
+        self._since = datetime.now(UTC)
 
     @classmethod
     def from_yaml(cls, path: Path | str) -> Self:
@@ -126,7 +126,7 @@ class Pipeline:
         self._lock.acquire()
         try:
             with Store.open(self.config.data) as store:
-                self._told = {store.installation: store.outbox.acknowledged()}
+                self._since = store.clock.now()
                 self._end_forgotten(store)
             supervisor = Supervisor(plan(self.config, run=uuid4().hex), pass_fds=(self._lock.fd,))
             supervisor.start()
@@ -217,7 +217,7 @@ class Pipeline:
                 for event in subscribe(
                     url,
                     after=self._begin,
-                    told=self._told,
+                    since=self._since,
                     stop=self._stop(following, url),
                     poll_s=POLL_S,
                 ):
@@ -240,7 +240,7 @@ class Pipeline:
                 async for event in subscribe_async(
                     url,
                     after=self._begin,
-                    told=self._told,
+                    since=self._since,
                     stop=self._stop(following, url),
                     poll_s=POLL_S,
                 ):

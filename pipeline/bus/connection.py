@@ -16,8 +16,6 @@ from pipeline.errors import BusError
 from pipeline.redact import redact, url_secrets
 
 STREAM = "vigil:events"
-MARKS = f"{{{STREAM}}}:publishers"
-"""A hash: installation -> the outbox sequence up to which the stream has its rows."""
 TIMEOUT_S = 5.0
 """A server that takes longer to connect or answer counts as away."""
 

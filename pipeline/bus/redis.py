@@ -9,13 +9,15 @@ from typing import Self
 
 from redis import exceptions as errors
 
-from pipeline.bus.connection import MARKS, STREAM, bus_errors, connect
+from pipeline.bus.connection import STREAM, bus_errors, connect
 from pipeline.errors import BusError
 from pipeline.store import OutboxRow, Store
 from pipeline.wire import encode
 
 logger = logging.getLogger(__name__)
 
+MARKS = f"{{{STREAM}}}:publishers"
+"""A hash: installation -> the outbox sequence up to which the stream has its rows."""
 KEPT = 10_000
 """The stream keeps about so many entries."""
 BATCH = 100
@@ -23,7 +25,8 @@ BATCH = 100
 # The mark rises in the same step as its entry is added, so a batch that is sent again after a lost
 # reply adds nothing. A mark below the expected one means that the server has lost its memory since
 # it was read: then nothing is added either, and the caller begins again from the mark it gets.
-# Rows that had been published before go into the stream again, but are not called out once more.
+# Rows that had been published before go into the stream again, marked as such, but are not called
+# out once more.
 _PUBLISH = """
 local stream, marks = KEYS[1], KEYS[2]
 local publisher, expected, kept = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -36,10 +39,10 @@ for at = 4, #ARGV, 8 do
     local camera, severity = ARGV[at + 6], ARGV[at + 7]
     redis.call('XADD', stream, 'MAXLEN', '~', kept, '*', 'event', event, 'id', id,
       'version', version, 'type', kind, 'camera', camera, 'severity', severity,
-      'publisher', publisher, 'sequence', ARGV[at])
+      'publisher', publisher, 'sequence', ARGV[at], 'again', ARGV[at + 1])
     redis.call('HSET', marks, publisher, ARGV[at])
     mark = sequence
-    if ARGV[at + 1] == '1' then
+    if ARGV[at + 1] == '0' then
       redis.call('PUBLISH', stream .. ':' .. camera .. ':' .. severity, event)
     end
   end
@@ -92,7 +95,7 @@ class RedisPublisher:
             event = row.event
             arguments += [
                 row.sequence,
-                int(row.sequence > announced),
+                int(row.sequence <= announced),
                 encode(event),
                 event.id,
                 event.version,

@@ -1,14 +1,13 @@
-"""Where the stream stands, and how far each publisher is."""
+"""Where the stream stands, and what its entries say of themselves."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from redis import exceptions as errors
 
-from pipeline.bus.connection import MARKS, STREAM, bus_errors, connect
+from pipeline.bus.connection import STREAM, bus_errors, connect
 from pipeline.errors import BusError
 
 FROM_START = "0-0"
@@ -34,6 +33,11 @@ def number_of(fields: dict[bytes, bytes]) -> tuple[str, int | None]:
     return publisher, int(number) if number.isdigit() else None
 
 
+def is_again(fields: dict[bytes, bytes]) -> bool:
+    """Whether it was published before, and the server had lost it."""
+    return fields.get(b"again") == b"1"
+
+
 def order(entry: str) -> tuple[int, int]:
     moment, _, count = entry.partition("-")
     return int(moment), int(count or 0)
@@ -54,28 +58,6 @@ async def newest_async(client: Any) -> str:
     except errors.ResponseError as error:
         return _none_yet(error)
     return str(info["last-generated-id"].decode())
-
-
-def marks(client: Any) -> dict[str, int]:
-    """How far each publisher's rows have been published."""
-    try:
-        return _read_marks(client.hgetall(MARKS))
-    except errors.NoPermissionError:
-        # An account that may only read the stream hears some things twice.
-        return {}
-
-
-async def marks_async(client: Any) -> dict[str, int]:
-    try:
-        return _read_marks(await client.hgetall(MARKS))
-    except errors.NoPermissionError:
-        return {}
-
-
-def _read_marks(marks: Mapping[bytes, bytes]) -> dict[str, int]:
-    return {
-        name.decode(errors="replace"): int(mark) for name, mark in marks.items() if mark.isdigit()
-    }
 
 
 def _none_yet(error: errors.ResponseError) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
@@ -25,8 +25,7 @@ from pipeline.bus.connection import (
 )
 from pipeline.bus.stream import (
     FROM_START,
-    marks,
-    marks_async,
+    is_again,
     newest,
     newest_async,
     number_of,
@@ -49,7 +48,7 @@ def subscribe(
     *,
     from_start: bool = False,
     after: str | None = None,
-    told: Mapping[str, int] | None = None,
+    since: datetime | None = None,
     camera: str | None = None,
     timeout_s: float | None = None,
     stop: Stop | None = None,
@@ -58,25 +57,22 @@ def subscribe(
     """Every version of every event as it is published.
 
     Begins with what comes from now on; `from_start` begins with the oldest that the stream keeps,
-    and `after` with what follows that entry of it. What was published before and is sent again, as
-    where the server has lost its data, is not given: `told` holds the sequence up to which each
-    publisher's rows count as such, and is what the server says if it is not given (nothing, if it
-    begins with the oldest or `after` an entry). Only events of `camera`, if given. Ends when
-    `timeout_s` seconds pass without an event, or when `stop` returns true, which is asked every
-    `poll_s` seconds (below 5). A server that goes away is waited for.
+    and `after` with what follows that entry of it. Where the server has lost its data, all is sent
+    again: what this reader has been given is not given anew, nor what was committed before `since`,
+    which is now unless it begins with the oldest or `after` an entry. Only events of `camera`, if
+    given. Ends when `timeout_s` seconds pass without an event, or when `stop` returns true, which
+    is asked every `poll_s` seconds (below 5). A server that goes away is waited for.
 
     Raises:
         BusError: Redis could not be reached at the beginning, or refuses.
     """
     begin = FROM_START if from_start else after
-    reader = _Reader(url, begin or FROM_START, camera, told or {})
+    reader = _Reader(url, begin or FROM_START, camera, since)
     quiet = _Quiet(timeout_s, stop, poll_s)
     with connect(url) as client:
         if begin is None:
             with bus_errors(url):
-                # In this order: what is published in between was not told of before.
-                known = marks(client)
-                reader.begin_after(newest(client), known if told is None else told)
+                reader.begin_after(newest(client))
         while not quiet.over():
             try:
                 reply = client.xread({STREAM: reader.last}, count=_READ, block=quiet.block_ms())
@@ -96,7 +92,7 @@ async def subscribe_async(
     *,
     from_start: bool = False,
     after: str | None = None,
-    told: Mapping[str, int] | None = None,
+    since: datetime | None = None,
     camera: str | None = None,
     timeout_s: float | None = None,
     stop: Stop | None = None,
@@ -104,13 +100,12 @@ async def subscribe_async(
 ) -> AsyncIterator[Event]:
     """As `subscribe`, for asyncio."""
     begin = FROM_START if from_start else after
-    reader = _Reader(url, begin or FROM_START, camera, told or {})
+    reader = _Reader(url, begin or FROM_START, camera, since)
     quiet = _Quiet(timeout_s, stop, poll_s)
     async with aclosing(connect_async(url)) as client:
         if begin is None:
             with bus_errors(url):
-                known = await marks_async(client)
-                reader.begin_after(await newest_async(client), known if told is None else told)
+                reader.begin_after(await newest_async(client))
         while not quiet.over():
             try:
                 reply = await client.xread(
@@ -161,10 +156,11 @@ class _Quiet:
 class _Reader:
     """The place in the stream, and what has been seen of it."""
 
-    def __init__(self, url: str, begin: str, camera: str | None, told: Mapping[str, int]) -> None:
+    def __init__(self, url: str, begin: str, camera: str | None, since: datetime | None) -> None:
         self.last = begin
-        self._begun_at = datetime.now(UTC)
-        self._told = self._until_now(told)
+        self._read_to = FROM_START
+        self._since = since
+        self._heard: dict[str, int] = {}
         self._url = url
         self._camera = camera
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
@@ -174,9 +170,11 @@ class _Reader:
         self._reached = False
         self._known_there = False
 
-    def begin_after(self, newest: str, told: Mapping[str, int]) -> None:
+    def begin_after(self, newest: str) -> None:
         """Read what follows the newest entry."""
-        self.last, self._told = newest, self._until_now(told)
+        self.last = newest
+        if self._since is None:
+            self._since = datetime.now(UTC)
         self._reached = self._known_there = True
 
     def failed(self, error: errors.RedisError) -> float:
@@ -198,7 +196,7 @@ class _Reader:
         """Begin again where the server has lost entries that were read from it."""
         if self._known_there and order(newest) < order(self.last):
             logger.warning("Redis at %s has lost events; reading what it has", shown(self._url))
-            self.last = FROM_START
+            self._read_to, self.last = self.last, FROM_START
             self._known_there = False
 
     def take(self, reply: Any) -> Iterator[Event]:
@@ -232,23 +230,15 @@ class _Reader:
         yield event
 
     def _is_old(self, event: Event, fields: dict[bytes, bytes]) -> bool:
-        """Whether it was given, or published before this reader began, and is sent again.
-
-        Its number alone does not say so: they begin again lower where an older copy of a data
-        folder is put back.
-        """
+        """Whether it is sent or read again, and was given or published before this reader began."""
         publisher, sequence = number_of(fields)
         if sequence is None:
             return False
-        highest, until = self._told.get(publisher, (0, event.updated_at))
-        if sequence > highest:
-            self._told[publisher] = sequence, max(until, event.updated_at)
+        heard = self._heard.get(publisher, 0)
+        self._heard[publisher] = max(heard, sequence)
+        if not is_again(fields) and order(self.last) > order(self._read_to):
             return False
-        return event.updated_at <= until
-
-    def _until_now(self, told: Mapping[str, int]) -> dict[str, tuple[int, datetime]]:
-        """By publisher: the highest sequence that counts as told, and up to when."""
-        return {publisher: (sequence, self._begun_at) for publisher, sequence in told.items()}
+        return sequence <= heard or (self._since is not None and event.updated_at < self._since)
 
     def _count_missed(self, fields: dict[bytes, bytes]) -> None:
         """Each publisher numbers its rows without gaps, so a gap is what was trimmed unread."""

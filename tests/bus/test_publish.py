@@ -56,6 +56,7 @@ def test_each_version_becomes_an_entry_with_what_readers_choose_by(
         "severity": "alert",
         "publisher": store.installation,
         "sequence": "2",
+        "again": "0",
     }
 
 

@@ -256,6 +256,33 @@ def test_what_it_heard_long_ago_is_not_heard_when_it_is_sent_again(
         assert listener.has_no_more()
 
 
+def test_what_an_older_copy_of_the_server_still_has_is_not_heard_again(
+    url: str, publish: Publishing, client: redis.Redis
+) -> None:
+    publish("old")
+    copy = client.dump("vigil:events"), client.dump("{vigil:events}:publishers")
+    with Listener(url) as listener:
+        publish("e1")
+        assert listener.next() == ("e1", 1)
+        for key, value in zip(("vigil:events", "{vigil:events}:publishers"), copy, strict=True):
+            client.restore(key, 0, value, replace=True)
+        assert listener.has_no_more()
+        publish("e2")
+        assert listener.next() == ("e2", 1)
+        assert listener.has_no_more()
+
+
+def test_who_begins_while_all_is_sent_again_does_not_hear_it(
+    url: str, publish: Publishing, client: redis.Redis
+) -> None:
+    publish("old")
+    client.flushall()
+    with Listener(url) as listener:
+        publish("new")
+        assert listener.next() == ("new", 1)
+        assert listener.has_no_more()
+
+
 def test_new_events_under_numbers_that_were_used_before_are_heard(
     url: str, publish: Publishing, client: redis.Redis
 ) -> None:
