@@ -126,7 +126,11 @@ def test_the_generator_refuses_a_wrong_rule_in_a_sentence(film: Path) -> None:
         next(watch(str(film), {"x": {"type": "loiter", "seconds": -1}}))
 
 
-def test_a_worker_that_cannot_work_raises_a_typed_error(film: Path, tmp_path: Path) -> None:
+def test_a_worker_that_cannot_work_raises_a_typed_error(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As of a model of the user's own, which only its worker opens.
+    monkeypatch.setattr("pipeline.library.expected_labels", lambda _: None)
     path = write(tmp_path, settings(film, rules={"x": {"type": "zone", "labels": ["dragon"]}}))
     with (
         pytest.raises(WorkerError, match="'dragon'") as caught,
