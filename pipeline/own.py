@@ -22,8 +22,10 @@ def from_outside(error: BaseException) -> bool:
 
 
 def searched() -> tuple[str, ...]:
-    """The folders that this process searches for modules, as absolute paths."""
-    return tuple(dict.fromkeys(str(Path(folder).absolute()) for folder in sys.path))
+    """The folders that this process searches for modules, as absolute paths; without those whose
+    names are no text."""
+    folders = dict.fromkeys(str(Path(folder).absolute()) for folder in sys.path)
+    return tuple(folder for folder in folders if folder.encode(errors="ignore").decode() == folder)
 
 
 def search_also(folders: Iterable[str]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline.own import imported, search_also
+from pipeline.own import imported, search_also, searched
 
 
 def test_what_lies_in_a_folder_that_is_searched_also_is_found_and_hides_nothing(
@@ -21,3 +22,10 @@ def test_what_lies_in_a_folder_that_is_searched_also_is_found_and_hides_nothing(
     assert sys.path.count(str(tmp_path)) == 1
     assert imported("limping_rules:rule", "rules.limps.type")(1) == (1,)
     assert imported("colorsys:rgb_to_hsv", "rules.limps.type")(0, 0, 0) == (0.0, 0.0, 0)
+
+
+def test_a_folder_whose_name_is_no_text_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(tmp_path), os.fsdecode(b"/gr\xfc\xdfe")])
+    assert searched() == (str(tmp_path),)
