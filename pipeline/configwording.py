@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from pipeline.config import Camera, CameraDefaults, Section
+from pipeline.config import Camera, CameraDefaults, Config, Section
 
 _PROBLEMS = {
     "dict_type": "keys and values belong here, such as {key: value}",
@@ -42,16 +42,6 @@ def dotted(path: Path_) -> str:
     return ".".join(str(part) for part in path) or "the file"
 
 
-def _known_keys() -> set[str]:
-    found: set[str] = set()
-    waiting: list[type[BaseModel]] = [Section]
-    while waiting:
-        model = waiting.pop()
-        found |= set(model.model_fields)
-        waiting += model.__subclasses__()
-    return found
-
-
 def _sentence(item: Any, lines: Mapping[Path_, int]) -> str:
     """One mistake that pydantic found, as people would say it; never with the value, which may
     be a password."""
@@ -72,13 +62,15 @@ def _problem(item: Any, path: Path_) -> str:
     context = item.get("ctx", {})
     match item["type"]:
         case "extra_forbidden":
-            return _unknown(str(path[-1]), top=len(path) == 1)
+            return _unknown(path)
         case "too_short":
             return _too_few(path, context)
         case "union_tag_invalid":
             return f"there is no rule of this type; known are {context['expected_tags']}"
-        case "greater_than_equal" | "less_than_equal" if _is_place(path):
+        case "less_than_equal" if _is_place(path):
             return "write fractions of the picture, from 0 to 1, not pixels"
+        case "greater_than_equal" if _is_place(path):
+            return "write fractions of the picture, from 0 to 1"
         case "string_pattern_mismatch" if path[-1] == "type":
             return "write a rule of your own as module:attribute, such as my_rules:Limping"
         case "string_pattern_mismatch":
@@ -90,13 +82,52 @@ def _problem(item: Any, path: Path_) -> str:
             return _PROBLEMS.get(item["type"], message[0].lower() + message[1:])
 
 
-def _unknown(key: str, *, top: bool) -> str:
-    if top and key in CameraDefaults.model_fields:
+def _unknown(path: Path_) -> str:
+    """What to do about a key that is known nowhere, or elsewhere."""
+    key = str(path[-1])
+    if len(path) == 1 and key in CameraDefaults.model_fields:
         return "this belongs to a camera, or to all of them under `defaults`; move it there"
-    if top and key in Camera.model_fields:
+    here = {name for section in _sections(path[:-1]) for name in section.model_fields}
+    if key in here:
+        return "rules of this type have no such key; remove it"
+    if key in Config.model_fields:
+        return "this belongs at the top of the file; move it there"
+    if key in Camera.model_fields:
         return "this belongs to a camera; move it there"
-    near = difflib.get_close_matches(key, _known_keys() - {key}, n=1)
-    return "unknown key; " + (f"did you mean `{near[0]}`?" if near else "remove it")
+    if near := difflib.get_close_matches(key, here, n=1):
+        return f"unknown key; did you mean `{near[0]}`?"
+    for name, field in Camera.model_fields.items():
+        if any(key in section.model_fields for section in _of_type(field.annotation)):
+            return f"this belongs under a camera's `{name}`; move it there"
+    return "unknown key; remove it"
+
+
+def _sections(path: Path_) -> list[type[Section]]:
+    """The kinds of section that may stand at a place of the file."""
+    kinds: list[Any] = [Config]
+    for part in path:
+        kinds = [below for kind in kinds for below in _below(kind, part)]
+    return [section for kind in kinds for section in _of_type(kind)]
+
+
+def _below(kind: Any, part: str | int) -> list[Any]:
+    """The types of what stands under a key, or at a place, of something of a type."""
+    if isinstance(kind, type) and issubclass(kind, Section):
+        field = kind.model_fields.get(str(part))
+        return [] if field is None else [field.annotation]
+    inner = get_args(kind)
+    if isinstance(get_origin(kind), type) and issubclass(get_origin(kind), Mapping):
+        return [inner[1]]
+    return [below for one in inner for below in _below(one, part)]
+
+
+def _of_type(kind: Any) -> list[type[Section]]:
+    """The sections that something of a type may be."""
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return [kind]
+    if isinstance(get_origin(kind), type) and issubclass(get_origin(kind), Mapping):
+        return []
+    return [section for one in get_args(kind) for section in _of_type(one)]
 
 
 def _is_place(path: Path_) -> bool:
