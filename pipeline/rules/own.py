@@ -37,6 +37,8 @@ MOST_EVIDENCE = 100
 """So many numbers of a finding's evidence count."""
 LONGEST_NAME = 100
 """So many characters of the name of such a number count."""
+LONGEST_S = 366 * 86_400.0
+"""What a finding tells of has begun at most so long ago: a year, while dates end some time."""
 
 
 def own_rule(key: str, config: OwnRule, zone: Zone | None) -> Rule:
@@ -130,20 +132,28 @@ class Own:
         found = self._ask("update", view)
         if not isinstance(found, list | tuple):
             raise _Failed(f"update gave {type(found).__name__}, not a list of findings")
-        kept = [self._checked(finding, view) for finding in found[:MOST_FINDINGS]]
-        within = [_within(finding) for finding in kept]
-        if len(found) > MOST_FINDINGS:
+        try:
+            number = len(found)
+            checked = [self._checked(finding, view) for finding in found[:MOST_FINDINGS]]
+        except _Failed:
+            raise
+        # What it is made of is not this program's either.
+        except BaseException as error:
+            if from_outside(error):
+                raise
+            raise _Failed(f"a finding cannot be used, {_said(error)}") from error
+        if number > MOST_FINDINGS:
             self._tell(
                 "gave too much in this look",
-                f"of its {len(found)} findings the first {MOST_FINDINGS} count",
+                f"of its {number} findings the first {MOST_FINDINGS} count",
             )
-        elif within != kept:
+        elif any(cut for _, cut in checked):
             self._tell(
                 "gave too much in this look",
                 f"sentences and questions are cut off at {LONGEST_TEXT} characters, evidence at "
                 f"{MOST_EVIDENCE} numbers and their names at {LONGEST_NAME} characters",
             )
-        return within
+        return [finding for finding, _ in checked]
 
     def _plain(self, method: str) -> JsonObject:
         value = self._ask(method)
@@ -164,19 +174,15 @@ class Own:
                 raise
             raise _Failed(f"{method} failed, {_said(error)}") from error
 
-    def _checked(self, finding: Any, view: View) -> Finding:
+    def _checked(self, finding: Any, view: View) -> tuple[Finding, bool]:
+        """A finding within the limits, and whether it was cut off for that."""
         if not isinstance(finding, Finding):
             raise _Failed(f"update gave {type(finding).__name__}, not a Finding")
-        try:
-            wrong = _wrong(finding, view)
-        # What it is made of is not this program's either.
-        except BaseException as error:
-            if from_outside(error):
-                raise
-            raise _Failed(f"a finding cannot be used, {_said(error)}") from error
-        if wrong is not None:
+        if (wrong := _wrong(finding, view)) is not None:
             raise _Failed(f"a finding's {wrong}")
-        return replace(finding, rule=self._key, tracks=tuple(finding.tracks))
+        whole = replace(finding, rule=self._key, tracks=tuple(finding.tracks))
+        within = _within(whole)
+        return within, within != whole
 
 
 class OwnMemory(Own):
@@ -200,8 +206,8 @@ def _wrong(finding: Any, view: View) -> str | None:
     for name in ("rule_reason", "question"):
         if not _text(getattr(finding, name)):
             return f"{name} is no sentence"
-    if not _number(finding.started) or finding.started > view.monotonic:
-        return "started is no moment up to now"
+    if not _number(finding.started) or not 0 <= view.monotonic - finding.started <= LONGEST_S:
+        return "started is no moment of the year up to now"
     if not _number(finding.strength) or not 0 <= finding.strength <= 1:
         return "strength is no number from 0 to 1"
     if not isinstance(finding.evidence, Mapping) or not all(

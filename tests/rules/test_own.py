@@ -74,6 +74,18 @@ class Stubborn:
         raise RuntimeError("not today")
 
 
+class Shy(list[object]):
+    def __getitem__(self, _: object) -> object:
+        raise SystemExit
+
+
+class Endless(str):
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        raise OverflowError
+
+
 class Learning(Toy):
     def memory(self) -> object:
         return {"days": 3} | self._learned
@@ -149,7 +161,10 @@ def test_what_is_no_rule_is_told_in_a_sentence_that_names_camera_and_rule(type_,
         ({"finding": {"strength": float("nan")}}, "a finding's strength is no number"),
         ({"finding": {"zone": "moon"}}, "a finding's zone 'moon' is none of this camera's"),
         ({"finding": {"evidence": {"a": "b"}}}, "a finding's evidence has what is no number"),
-        ({"finding": {"started": 1e9}}, "a finding's started is no moment up to now"),
+        ({"gives": Shy([1])}, "a finding cannot be used, SystemExit"),
+        ({"finding": {"started": 1e9}}, "a finding's started is no moment of the year up to now"),
+        ({"finding": {"started": -1e12}}, "a finding's started is no moment of the year up to now"),
+        ({"finding": {"question": Endless("How long?")}}, "a finding cannot be used, Overflow"),
         ({"finding": {"rule_reason": ""}}, "a finding's rule_reason is no sentence"),
         ({"finding": {"tracks": (3,)}}, "a finding's tracks are no tracks of the view"),
         ({"finding": {"tracks": None}}, "a finding's tracks are no tracks of the view"),
