@@ -108,7 +108,7 @@ class Falls:
         if self._restored is not None:
             self._resume(self._restored)
         if view.broken_off:
-            self._break_off(before, view.size)
+            self._break_off(before, view.size, view.period_s)
         self._size = view.size
         for track in view.tracks:
             # Settled ones too: who has sat there for an hour may fall from the chair.
@@ -144,9 +144,11 @@ class Falls:
         for number, saved in state.items():
             self._people[int(number)] = _resumed(int(number), saved, self._now)
 
-    def _break_off(self, before: float, size: Size) -> None:
+    def _break_off(self, before: float, size: Size, period_s: float) -> None:
         """Forget everybody but who was seen lying and was not told of by the last view, `before`.
-        In a picture of another size nobody knows who lay where."""
+        In a picture of another size nobody knows who lay where, nor does anybody after a long
+        time."""
+        self._forget(period_s)
         people, self._people = self._people, {}
         for number, person in people.items():
             fall = person.fall

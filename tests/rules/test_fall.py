@@ -357,16 +357,18 @@ def test_after_a_restart_a_fall_goes_on(stopped: float):
 
 
 def watch_broken(
-    before: Moments, broken_at: float, after: Moments, *, watching=None, size=SIZE
+    before: Moments, broken_at: float, after: Moments, *, watching=None, size=SIZE, away_s=0.0
 ) -> list[tuple[float, Finding]]:
-    """What is found after the stream broke off, of whom is seen under a new number then."""
+    """What is found after the stream broke off, for so long, of whom is seen under a new number
+    then."""
     watching = watching or rule()
     watch(before, watching=watching, until=broken_at - 0.2)
     found = []
-    for now in times(broken_at, broken_at + 12):
+    again = broken_at + away_s
+    for now in times(again, again + 12):
         box = at(after, now)
         seen = [track(box, now, 8)] if box else []
-        moment = replace(view(now, seen), broken_off=now == broken_at, size=size)
+        moment = replace(view(now, seen), broken_off=now == again, size=size)
         found += [(now, finding) for finding in watching.update(moment)]
     return found
 
@@ -406,6 +408,10 @@ def test_who_has_fallen_and_is_seen_lying_after_the_stream_broke_off_is_told_of_
     assert found[0][0] == pytest.approx(2.8 + 4.0, abs=0.41)
     assert found[0][1].tracks[0].id == 8
     assert found[0][1].started == pytest.approx(5002.2, abs=0.21)
+
+
+def test_who_lies_there_long_after_the_stream_broke_off_has_not_been_down_all_the_while():
+    assert not watch_broken(FALL, 4.0, [(0, LYING)], watching=rule(seconds=4), away_s=3600.0)
 
 
 def test_in_a_picture_of_another_size_nobody_goes_on_lying():
