@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from itertools import count
@@ -35,7 +36,8 @@ def named_cameras(given: Iterable[str]) -> dict[str, str]:
 
 def _split(given: str) -> tuple[str | None, str]:
     match = _NAMED.fullmatch(given)
-    if match is None or Path(given).exists():
+    # Not Path.exists: of an address with a long part it raises that no file has such a name.
+    if match is None or os.path.exists(given):  # noqa: PTH110
         return None, given
     return match["key"], match["address"]
 

@@ -24,6 +24,11 @@ def test_a_sign_within_an_address_names_no_camera_and_one_before_it_does(address
     assert named_cameras([f"door={address}"]) == {"door": address}
 
 
+def test_an_address_may_be_longer_than_any_file_is_called() -> None:
+    address = f"http://192.0.2.1/live?ticket={'x' * 5000}"
+    assert named_cameras([f"door={address}"]) == {"door": address}
+
+
 def test_a_film_that_is_there_is_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert named_cameras(["day=1.mp4"]) == {"day": "1.mp4"}
