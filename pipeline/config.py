@@ -100,6 +100,19 @@ class Web(Section):
     """What programs such as Prometheus send as `Authorization: Bearer ...` to read the page's API
     and /metrics where `listen` is not this machine's own; ${NAME} takes it from the environment."""
 
+    @field_validator("token")
+    @classmethod
+    def _token_can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+        # RFC 6750, 2.1: what else programs send in a header arrives changed, or not at all.
+        if value is not None and not re.fullmatch(
+            r"[A-Za-z0-9._~+/-]+=*", value.get_secret_value()
+        ):
+            raise ValueError(
+                "use letters from A to Z, digits and . _ ~ + / - only, as "
+                "`openssl rand -hex 32` does"
+            )
+        return value
+
     @field_validator("listen")
     @classmethod
     def _listen_known(cls, value: str) -> str:
