@@ -77,25 +77,39 @@ def shown_runs(arrivals: Sequence[Arrival], *, live: bool) -> list[list[Arrival]
     times of the packets read so far, so it leaps some packets after those.
     """
     timed = [arrival for arrival in arrivals if _order(arrival) is not None]
+    reorders = _reorders(timed)
     rising = [step for a, b in pairwise(timed) if (step := _time(b) - _time(a)) > 0]
     period = median(rising) if rising else DEFAULT_PERIOD_S
     forward = max(FORWARD_JUMP_S, (MOST_REORDERED + 1) * period)
     back = max(BACKWARD_JUMP_S, MOST_REORDERED * period)
     found: list[list[Arrival]] = []
     newest = 0.0
+    as_shown = False
     for arrival in timed:
         shown = _shown(arrival)
         if found:
             last = found[-1][-1]
             explained = arrival.at - last.at if live else 0.0
-            set_back = _time(arrival) - _time(last) < -BACKWARD_JUMP_S
+            set_back = (
+                _time(arrival) - _time(last) < -BACKWARD_JUMP_S
+                # The first ones have none, and cannot be compared with those after them.
+                and (last.dts is None) == (arrival.dts is None)
+                # Since they were set back, B-frames have their presentation times.
+                and not (as_shown and arrival.dts == arrival.pts)
+            )
             jumps = set_back or shown < newest - back or shown - newest - explained > forward
         if not found or jumps:
+            as_shown = bool(found) and set_back and reorders
             found.append([])
             newest = shown
         found[-1].append(arrival)
         newest = max(newest, shown)
     return found
+
+
+def _reorders(arrivals: Sequence[Arrival]) -> bool:
+    """Whether it has B-frames."""
+    return any(a.dts < a.pts for a in arrivals if a.dts is not None and a.pts is not None)
 
 
 def _order(arrival: Arrival) -> float | None:
@@ -207,7 +221,7 @@ def odd_times(arrivals: Sequence[Arrival], *, live: bool) -> Times:
     """What is wrong with the times of a stream."""
     backwards = repeated = 0
     # Where presentation times were set back, FFmpeg gives B-frames these for decoding times.
-    reorders = any(a.dts < a.pts for a in arrivals if a.dts is not None and a.pts is not None)
+    reorders = _reorders(arrivals)
     for run in runs(arrivals, live=live):
         backwards += sum(
             b.dts < a.dts and not (reorders and b.dts == b.pts)

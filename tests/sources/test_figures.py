@@ -169,6 +169,25 @@ def test_a_leap_of_a_stream_with_b_frames_is_one_leap_and_nothing_else(
     assert late.late_max_ms < 200
 
 
+@pytest.mark.parametrize("leap_s", [0.0, 10.0, -10.0, -3600.0])
+@pytest.mark.parametrize(
+    ("group", "levels"), [([3, 0, 1, 2], 1), ([3, 1, 0, 2], 2)], ids=["one level", "two levels"]
+)
+def test_of_a_stream_with_b_frames_and_few_pictures_a_leap_is_one_too(
+    group: list[int], levels: int, leap_s: float
+) -> None:
+    film = [0, *(1 + begin + n for begin in range(0, 60, 4) for n in group)]
+    times = [place / 5 + begin_s for begin_s in (0.0, 61 / 5 + leap_s) for place in film]
+    stream = [
+        Arrival(1000 + n / 5, pts, dts, 1000, n % 61 == 0)
+        for n, (pts, dts) in enumerate(
+            zip(times, decoding_times(times, levels=levels), strict=True)
+        )
+    ]
+    assert figures.odd_times(stream, live=True) == Times(jumps=bool(leap_s))
+    assert figures.missing(figures.steps(stream, live=True)) == 0
+
+
 def test_a_film_with_b_frames_that_goes_on_where_it_ended_has_no_seam() -> None:
     stream = film_with_b_frames(again_at_s=121 / 25)
     assert figures.odd_times(stream, live=True) == Times()
