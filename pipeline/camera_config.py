@@ -206,7 +206,9 @@ class Camera(Section):
             missing = next((label for label in wanted if label not in self.labels()), None)
             if missing is None:
                 continue
-            near = get_close_matches(missing, set(self.labels()) - set(LABELS), n=1)
+            # A model of the user's own may have labels that are alike: none of them is misspelt.
+            strange = set(self.labels()) - set(LABELS) if missing in LABELS else ()
+            near = get_close_matches(missing, strange, n=1)
             if near:
                 raise ValueError(
                     f"detect.labels: {near[0]!r} is no label of COCO; did you mean {missing!r}, "

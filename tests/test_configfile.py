@@ -175,6 +175,7 @@ def test_a_disabled_camera_is_not_watched() -> None:
         (f"cameras: {{a: b}}\nweb: {{token: {'ä' * 24}}}", "web.token: use letters from A to Z, digits and . _ ~ + / - only, as `openssl rand -hex 32` does."),
         (f'cameras: {{a: b}}\nweb: {{token: "{"x" * 24}\\n"}}', "web.token: use letters from A to Z"),
         ("cameras: {a: {source: b, detect: {labels: [car, persn]}}}", "detect.labels: 'persn' is no label of COCO; did you mean 'person', which rules.person looks for?"),
+        ("cameras: {a: {source: b, detect: {labels: [helmet on]}, rules: {r: {type: zone, labels: [helmet off]}}}}", "rules.r.labels: 'helmet off' is not among detect.labels (helmet on); add it there."),
         ("cameras: {a: {source: b, detect: {labels: [truck]}, rules: {r: {type: zone, labels: [truc]}}}}", "rules.r.labels: 'truc' is not among detect.labels (truck)"),
     ],
 )  # fmt: skip
