@@ -27,7 +27,7 @@ from pipeline.config import Camera, Config
 from pipeline.configfile import read_config, read_environment, validate
 from pipeline.errors import ConfigError, FilmError, SourceNotFound, VigilError
 from pipeline.redact import redact
-from pipeline.sources import CameraCheck, Probe, kind_of
+from pipeline.sources import CameraCheck, Probe, is_film
 from pipeline.sources import check as check_camera
 from pipeline.sources.measuring import DEFAULT_SECONDS
 
@@ -73,8 +73,8 @@ def init(
         raise ConfigError(f"{output} is there already; name another with -o, or give --force.")
     given = named_cameras(urls)
     _given(given, "vigil init")
-    _refuse_what_cannot_be_opened(given)
     checks = _probe_all(given)
+    _refuse_what_is_not_there(given, checks)
     cameras: dict[str, Any] = {}
     secrets = _Secrets(output.parent / ".env")
     for key, url in given.items():
@@ -166,13 +166,14 @@ def _given(addresses: Mapping[str, str], where: str) -> dict[str, Camera]:
     return validate({"cameras": written}, where=where, folder=Path.cwd()).cameras
 
 
-def _refuse_what_cannot_be_opened(addresses: Mapping[str, str]) -> None:
-    """Raises: ConfigError: an address is of a kind that nothing will ever answer at."""
-    try:
-        for key, address in addresses.items():
-            kind_of(key, address)
-    except SourceNotFound as error:
-        raise ConfigError(str(error)) from None
+def _refuse_what_is_not_there(
+    addresses: Mapping[str, str], checks: Mapping[str, CameraCheck]
+) -> None:
+    """Raises: ConfigError: nothing will ever answer at an address, or it is that of no file. That
+    of a camera without its `rtsp://` is none, and its password would be written as it is."""
+    for key, address in addresses.items():
+        if is_film(address) and isinstance(checks[key].error, SourceNotFound):
+            raise ConfigError(checks[key].sentence)
 
 
 def _probe_all(cameras: Mapping[str, str]) -> dict[str, CameraCheck]:

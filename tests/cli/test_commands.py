@@ -106,6 +106,7 @@ def test_init_calls_cameras_what_it_is_told(vigil: Any, tmp_path: Path) -> None:
     ("given", "said"),
     [
         ("ftp://me:sesame@192.0.2.1/a.mp4", "ftp://192.0.2.1/a.mp4 cannot be opened; write an rtsp://, rtsps://, http:// or https:// address"),
+        ("till=me:sesame@192.0.2.1/a", "there is no file 192.0.2.1/a; check the path; if it is the address of a camera, write rtsp:// in front."),
         ("Till=rtsp://127.0.0.1:9/", "cameras.Till: use lower-case letters"),
         ("door=rtsp://127.0.0.1:9/", "Two cameras are called 'door'; give each a name of its own."),
     ],
