@@ -97,8 +97,9 @@ class Web(Section):
     port: Annotated[int, Field(ge=0, le=65535)] | None = None
     """Its port; 8480, or a free one if that is taken, if not given."""
     token: Annotated[SecretStr, Field(min_length=24)] | None = None
-    """What programs such as Prometheus send as `Authorization: Bearer ...` to read the page's API
-    and /metrics where `listen` is not this machine's own; ${NAME} takes it from the environment."""
+    """What programs such as Prometheus send as `Authorization: Bearer ...` to read the page, its
+    API and /metrics where `listen` is not this machine's own; ${NAME} takes it from the
+    environment."""
 
     @field_validator("token")
     @classmethod

@@ -14,9 +14,9 @@ PLAYED = """video => new Promise((done, failed) => {
   video.addEventListener('error', () => failed(new Error('the clip does not play')));
   const heard = name => new Promise(hear => video.addEventListener(name, hear, {once: true}));
   const at = async seconds => {
-    const seeked = heard('seeked');
     video.currentTime = seconds;
-    await seeked;
+    // The first to be heard of may be a seek that was under way.
+    while (video.seeking) await heard('seeked');
     const canvas = document.createElement('canvas');
     canvas.width = 64; canvas.height = 48;
     const pen = canvas.getContext('2d');

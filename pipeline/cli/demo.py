@@ -116,27 +116,23 @@ def _watch(
     settings: dict[str, Any], seconds: float | None, notes: list[str]
 ) -> tuple[dict[str, Any], bool]:
     """Run the pipeline with its display; the figures, and whether all ended in order."""
-    from pipeline.cli.run import Runner, await_page, log_to
+    from pipeline.cli.run import Runner, log_to
     from pipeline.cli.table import Display
     from pipeline.library import Pipeline
 
     config = validate(settings, where="vigil demo", folder=Path.cwd())
     pipeline = Pipeline(config)
-    pipeline.start()
-    log_to(config.data / "vigil.log")
     model = None if config.describer is None else redact(config.describer.model)
-    try:
-        notes += await_page(pipeline)
-    except BaseException:  # also Ctrl-C, which is not yet the runner's
-        pipeline.stop()
-        raise
-    notes += [
-        f"Events: {redact(pipeline.redis_url)}, or `vigil subscribe` in another terminal.",
-        f"Pictures and clips: {config.data / 'media'}",
-        f"Model: {model}" if model else VLM_HINT,
-        "Ctrl-C stops.",
-    ]
-    summary = Runner(pipeline, Display(notes, config.tz()), seconds).run()
+    # Ctrl-C before the runner has it ends the workers, too.
+    with pipeline:
+        log_to(config.data / "vigil.log")
+        notes += [
+            f"Events: {redact(pipeline.redis_url)}, or `vigil subscribe` in another terminal.",
+            f"Pictures and clips: {config.data / 'media'}",
+            f"Model: {model}" if model else VLM_HINT,
+            "Ctrl-C stops.",
+        ]
+        summary = Runner(pipeline, Display(notes, config.tz()), seconds).run()
     return (
         {
             "cameras": summary.cameras,

@@ -195,18 +195,6 @@ def log_to(file: Path | None) -> None:
     logger.propagate = False
 
 
-def await_page(pipeline: Pipeline) -> list[str]:
-    """Wait for the page; what is to be said if it does not come. Raises: WorkerError: it cannot
-    be served."""
-    try:
-        pipeline.page_url()
-    except WorkerError:
-        pipeline.check()
-        # Alerts are worth more than the page, which is tried again.
-        return ["The page does not start yet; the log says why."]
-    return []
-
-
 def page_notes(url: str) -> list[str]:
     """Where the page is, and who gets in."""
     parts = urlsplit(url)
@@ -247,17 +235,12 @@ def run(
     """Watch the cameras of a streams.yaml until Ctrl-C."""
     pipeline = Pipeline.from_yaml(config)
     pipeline.config = with_listen(pipeline.config, listen)
-    pipeline.start()
-    log_to(pipeline.config.data / "vigil.log" if sys.stderr.isatty() else None)
-    try:
-        notes = await_page(pipeline)
-    except BaseException:  # also Ctrl-C, which is not yet the runner's
-        pipeline.stop()
-        raise
-    notes += [f"Events: {redact(pipeline.redis_url)}, or `vigil subscribe`. Ctrl-C stops."]
-    if pipeline.config.describer is None:
-        notes.append(VLM_HINT)
-    runner = Runner(pipeline, Display(notes, pipeline.config.tz()), seconds)
-    summary = runner.run()
+    # Ctrl-C before the runner has it ends the workers, too.
+    with pipeline:
+        log_to(pipeline.config.data / "vigil.log" if sys.stderr.isatty() else None)
+        notes = [f"Events: {redact(pipeline.redis_url)}, or `vigil subscribe`. Ctrl-C stops."]
+        if pipeline.config.describer is None:
+            notes.append(VLM_HINT)
+        summary = Runner(pipeline, Display(notes, pipeline.config.tz()), seconds).run()
     if not summary.in_order:
         raise WorkerError("run", "Not every worker ended in order; see the log for which.")

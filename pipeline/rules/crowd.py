@@ -106,10 +106,12 @@ class Crowd:
             self._until = self._now + RESUME_WITHIN_S
 
     def _begin_where_due(self, view: View, before: float) -> None:
-        """Count anew after a long time without looks, the last of which was `before`; where the
-        stream broke off, so does the crowd."""
+        """Count anew after a long time without looks, the last of which was `before`. Where the
+        stream broke off, a crowd that was told of has ended; one that was not may last on, or where
+        streams break off every minute none would ever have lasted."""
         if view.broken_off:
-            self._begun = self._since = self._grown_from = None
+            self._begun = self._grown_from = None
+            self._since = None if self._found else self._since
             self._found = False
         if self._begun is None or self._now - before > max(BREAK_S, patient(GAP_S, view.period_s)):
             self._begun = self._now

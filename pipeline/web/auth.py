@@ -145,7 +145,10 @@ class Gate:
         if request.method in _READING and self._access.admits(headers.get("authorization", "")):
             return None
         return PlainTextResponse(
-            "Open the link that the terminal of vigil shows; it lets one browser in.", 401
+            "Open the link that the terminal of vigil shows; it lets one browser in. Programs send "
+            "`web.token`.",
+            401,
+            {"www-authenticate": "Bearer"},
         )
 
     async def _entrance(self, request: Request, access: Access) -> Response | None:

@@ -20,7 +20,6 @@ from running import SMALL, command, descendants, environment, gone, until
 from pipeline.cli.demo import CAMPUS
 from pipeline.cli.run import run
 from pipeline.configfile import read_config, validate
-from pipeline.library import Pipeline
 from pipeline.wire import event_schema
 
 STAYS = {"stays": {"type": "loiter", "seconds": 3}}
@@ -210,18 +209,18 @@ def test_control_c_ends_a_demo_in_order_within_five_seconds(tmp_path: Path, came
     assert all(gone(pid) for pid in tree)
 
 
-def test_control_c_while_the_page_starts_ends_a_run_in_order(
+def test_control_c_before_anything_is_shown_ends_a_run_in_order(
     tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "streams.yaml"
     config.write_text(yaml.safe_dump({"cameras": {"door": {"source": str(film), **SMALL}}}))
     workers: set[int] = set()
 
-    def interrupted(pipeline: Pipeline) -> list[str]:
+    def interrupted(path: Path | None) -> None:
         workers.update(descendants(os.getpid()))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.cli.run.await_page", interrupted)
+    monkeypatch.setattr("pipeline.cli.run.log_to", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(config)
     assert workers

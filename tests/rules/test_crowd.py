@@ -178,3 +178,11 @@ def test_a_crowd_after_the_stream_broke_off_is_another_and_has_not_grown_from_wh
     told(watching, lambda at: range(1), end=8)
     breaks_off(watching, 8.2, range(9, 14))
     assert not told(watching, lambda at: range(9, 14), begin=8.4)
+
+
+def test_a_crowd_lasts_on_where_the_stream_breaks_off_before_it_is_told_of():
+    watching = rule()
+    assert not told(watching, lambda at: range(4), end=2)
+    assert not breaks_off(watching, 2.2, range(9, 13))
+    found = told(watching, lambda at: range(9, 13), begin=2.4)
+    assert found[0][0] < 2.2 + 3.0
