@@ -215,9 +215,10 @@ def test_control_c_before_anything_is_shown_ends_a_run_in_order(
     config = tmp_path / "streams.yaml"
     config.write_text(yaml.safe_dump({"cameras": {"door": {"source": str(film), **SMALL}}}))
     workers: set[int] = set()
+    others = descendants(os.getpid())  # of tests before this one
 
     def interrupted(path: Path | None) -> None:
-        workers.update(descendants(os.getpid()))
+        workers.update(descendants(os.getpid()) - others)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pipeline.cli.run.log_to", interrupted)
