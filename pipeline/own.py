@@ -5,14 +5,30 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError
 
 
-def from_outside(error: BaseException) -> bool:
+@contextmanager
+def failing_as(failure: Callable[[BaseException], Exception]) -> Iterator[None]:
+    """Around code that is not this program's: whatever it raises becomes what `failure` makes of
+    it, which may be the very exception."""
+    try:
+        yield
+    except BaseException as error:
+        if _from_outside(error):
+            raise
+        made = failure(error)
+        if made is error:
+            raise
+        raise made from error
+
+
+def _from_outside(error: BaseException) -> bool:
     """Whether an exception is nothing that the code it came from has done, but the wish to stop:
     Python raises Ctrl-C in the main thread, and in no other."""
     return (
@@ -39,17 +55,16 @@ def imported(name: str, key: str) -> Callable[..., Any]:
     Raises:
         ConfigError: there is none, it fails, or cannot be called.
     """
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    # A module's own code runs when it is imported.
-    except BaseException as error:
-        if from_outside(error):
-            raise
-        raise ConfigError(
+
+    def failure(error: BaseException) -> ConfigError:
+        return ConfigError(
             f"{key}: {name} cannot be imported ({type(error).__name__}: {error}); "
             "install its package, or correct the name."
-        ) from error
+        )
+
+    module, _, attribute = name.partition(":")
+    with failing_as(failure):  # a module's own code runs when it is imported
+        found = getattr(importlib.import_module(module), attribute)
     if not callable(found):
         raise ConfigError(f"{key}: {name} is nothing that can be called.")
     called: Callable[..., Any] = found

@@ -210,7 +210,9 @@ class _Reader:
                     yield from self._one(fields)
 
     def _one(self, fields: dict[bytes, bytes]) -> Iterator[Event]:
-        self._count_missed(fields)
+        publisher, sequence = number_of(fields)
+        if sequence is not None:
+            self._count_missed(publisher, sequence)
         if self._camera is not None and fields.get(b"camera") != self._camera.encode():
             return
         try:
@@ -222,30 +224,28 @@ class _Reader:
                 logger.warning("Skipped %d entries of %s so far: %s", self._strange, STREAM, error)
             return
         key = (event.id, event.version)
-        if key in self._seen or self._is_old(event, fields):
+        if key in self._seen:
             return
+        if sequence is not None:
+            old = self._is_old(event, publisher, sequence, again=is_again(fields))
+            self._heard[publisher] = max(self._heard.get(publisher, 0), sequence)
+            if old:
+                return
         self._seen[key] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
         yield event
 
-    def _is_old(self, event: Event, fields: dict[bytes, bytes]) -> bool:
+    def _is_old(self, event: Event, publisher: str, sequence: int, *, again: bool) -> bool:
         """Whether it is sent or read again, and was given or published before this reader began."""
-        publisher, sequence = number_of(fields)
-        if sequence is None:
+        if not again and order(self.last) > order(self._read_to):
             return False
-        heard = self._heard.get(publisher, 0)
-        self._heard[publisher] = max(heard, sequence)
-        if not is_again(fields) and order(self.last) > order(self._read_to):
-            return False
-        return sequence <= heard or (self._since is not None and event.updated_at < self._since)
+        given = sequence <= self._heard.get(publisher, 0)
+        return given or (self._since is not None and event.updated_at < self._since)
 
-    def _count_missed(self, fields: dict[bytes, bytes]) -> None:
+    def _count_missed(self, publisher: str, sequence: int) -> None:
         """Each publisher numbers its rows without gaps, so a gap is what was trimmed unread."""
-        name, sequence = number_of(fields)
-        if sequence is None:
-            return
-        before = self._sequences.get(name)
+        before = self._sequences.get(publisher)
         if before is not None and sequence > before + 1:
             logger.warning(
                 "%d entries of %s were trimmed before they were read; this subscriber is too "
@@ -253,4 +253,4 @@ class _Reader:
                 sequence - before - 1,
                 STREAM,
             )
-        self._sequences[name] = sequence
+        self._sequences[publisher] = sequence

@@ -192,12 +192,15 @@ class Cutter:
         for map_, some, reach in zip(maps, cells, self._reaches, strict=True):
             height, width, _ = map_.shape
             tables = _tables(height, width, reach)
-            whole = len(some) * DEARER > height * width
-            filled = np.zeros(rounded(len(some)), np.intp)
-            filled[: len(some)] = some
-            numbers = tables.all if whole else tables.around[np.divmod(filled, width)]
+            if len(some) * DEARER > height * width:
+                numbers = tables.all
+                picked.append(some)
+            else:
+                filled = np.zeros(rounded(len(some)), np.intp)
+                filled[: len(some)] = some
+                numbers = tables.around[np.divmod(filled, width)]
+                picked.append(slice(len(some)))
             asked |= {len(asked): map_, len(asked) + 1: numbers}
-            picked.append(some if whole else slice(len(some)))
         request = self._requests.get()
         try:
             request.infer(asked, share_inputs=True, share_outputs=True)

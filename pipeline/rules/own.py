@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pipeline.config import OwnRule
 from pipeline.errors import ConfigError
-from pipeline.own import from_outside, imported
+from pipeline.own import failing_as, imported
 from pipeline.protocols import JsonObject, Remembering, Rule
 from pipeline.redact import redact
 from pipeline.types import Finding, Track, View, Zone
@@ -49,13 +49,13 @@ def own_rule(key: str, config: OwnRule, zone: Zone | None) -> Rule:
     """
     where = f"rules.{key}.type"
     make = imported(config.type, where)
-    try:
+
+    def failure(error: BaseException) -> ConfigError:
+        return ConfigError(f"{where}: {config.type} failed ({_said(error)}); correct it.")
+
+    with failing_as(failure):
         rule = make(key, config, zone)
         missing = [name for name in METHODS if not callable(getattr(rule, name, None))]
-    except BaseException as error:
-        if from_outside(error):
-            raise
-        raise ConfigError(f"{where}: {config.type} failed ({_said(error)}); correct it.") from error
     if missing:
         raise ConfigError(
             f"{where}: {config.type} gives no rule, for it has no method {missing[0]!r}; "
@@ -132,16 +132,9 @@ class Own:
         found = self._ask("update", view)
         if not isinstance(found, list | tuple):
             raise _Failed(f"update gave {type(found).__name__}, not a list of findings")
-        try:
+        with failing_as(_unusable):  # what it is made of is not this program's either
             number = len(found)
             checked = [self._checked(finding, view) for finding in found[:MOST_FINDINGS]]
-        except _Failed:
-            raise
-        # What it is made of is not this program's either.
-        except BaseException as error:
-            if from_outside(error):
-                raise
-            raise _Failed(f"a finding cannot be used, {_said(error)}") from error
         if number > MOST_FINDINGS:
             self._tell(
                 "gave too much in this look",
@@ -167,12 +160,8 @@ class Own:
 
     def _ask(self, method: str, *given: Any) -> Any:
         call: Callable[..., Any] = getattr(self._rule, method)
-        try:
+        with failing_as(lambda error: _Failed(f"{method} failed, {_said(error)}")):
             return call(*given)
-        except BaseException as error:
-            if from_outside(error):
-                raise
-            raise _Failed(f"{method} failed, {_said(error)}") from error
 
     def _checked(self, finding: Any, view: View) -> tuple[Finding, bool]:
         """A finding within the limits, and whether it was cut off for that."""
@@ -193,6 +182,12 @@ class OwnMemory(Own):
 
     def recall(self, memory: JsonObject) -> None:
         self._saved["recall"] = memory
+
+
+def _unusable(error: BaseException) -> _Failed:
+    if isinstance(error, _Failed):
+        return error
+    return _Failed(f"a finding cannot be used, {_said(error)}")
 
 
 def _wrong(finding: Any, view: View) -> str | None:

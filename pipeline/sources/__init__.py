@@ -8,7 +8,7 @@ it for some seconds and tells how good it is.
 from __future__ import annotations
 
 from pipeline.redact import shown
-from pipeline.sources.address import Kind, is_film, kind_of
+from pipeline.sources.address import Kind, is_film
 from pipeline.sources.frozen import FrozenPictures
 from pipeline.sources.measurement import Measurement
 from pipeline.sources.measuring import measure
@@ -32,7 +32,6 @@ __all__ = [
     "SourceOptions",
     "check",
     "is_film",
-    "kind_of",
     "measure",
     "open_source",
     "probe",

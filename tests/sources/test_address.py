@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import SourceNotFound, SourceUnreachable
-from pipeline.sources import Kind, SourceOptions, kind_of, open_source, shown
+from pipeline.sources import Kind, SourceOptions, open_source, shown
+from pipeline.sources.address import kind_of
 
 
 @pytest.mark.parametrize(

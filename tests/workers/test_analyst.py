@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -9,13 +10,45 @@ import pytest
 from handmade import frame, standing, times
 
 from pipeline.blackbox import Recorder
+from pipeline.config import Config
 from pipeline.configfile import validate
 from pipeline.incidents import Open
+from pipeline.protocols import Detector
 from pipeline.queues import Slot
 from pipeline.stubs import StubDetector
 from pipeline.types import Detection, Finding, Frame, View
+from pipeline.workers.analysis import Calling
 from pipeline.workers.analyst import Analyst, Arrived, newest
 from pipeline.workers.handover import Report
+
+
+def analyst_of(
+    settings: Config,
+    detector: Detector,
+    slot: Slot[Arrived],
+    *,
+    report: Callable[[Report], None] = lambda _: None,
+    live: bool = False,
+    calling: Calling | None = None,
+) -> Analyst:
+    """The one of the camera `door`."""
+    return Analyst(
+        settings,
+        "door",
+        detector,
+        slot,
+        report,
+        logged=lambda _: None,
+        idling=lambda _: None,
+        live=lambda: live,
+        resume=None,
+        run="r",
+        calling=calling,
+    )
+
+
+def for_door(detector: StubDetector, settings: Config) -> Detector:
+    return detector.for_camera("door", settings.cameras["door"])
 
 
 @pytest.mark.parametrize("live", [True, False])
@@ -34,18 +67,7 @@ def test_only_of_a_live_camera_pictures_are_passed_over_for_others(live: bool) -
             at = next(moments, None)
             return slot.get(0.0) if at is None else Arrived(frame(at), 0.0)
 
-    analyst = Analyst(
-        settings,
-        "door",
-        detector.for_camera("door", settings.cameras["door"]),
-        Fed(),
-        lambda _: None,
-        logged=lambda _: None,
-        idling=lambda _: None,
-        live=lambda: live,
-        resume=None,
-        run="r",
-    )
+    analyst = analyst_of(settings, for_door(detector, settings), Fed(), live=live)
     slot.close()
     analyst.run()
     shown = len(times(0, 4))
@@ -88,18 +110,7 @@ def test_a_film_has_as_many_pictures_under_way_to_its_end_whoever_leaves_the_det
                 detector.depth = 4
             return slot.get(0.0) if at is None else Arrived(frame(at), 0.0)
 
-    analyst = Analyst(
-        settings,
-        "door",
-        detector,
-        Fed(),
-        lambda _: None,
-        logged=lambda _: None,
-        idling=lambda _: None,
-        live=lambda: False,
-        resume=None,
-        run="r",
-    )
+    analyst = analyst_of(settings, detector, Fed())
     slot.close()
     analyst.run()
     assert analyst.counts["looks"] == len(times(0, 4))
@@ -123,17 +134,8 @@ def test_events_that_nobody_is_told_of_are_counted_by_cause() -> None:
             at = next(moments, None)
             return slot.get(0.0) if at is None else Arrived(frame(at), 0.0)
 
-    analyst = Analyst(
-        settings,
-        "door",
-        StubDetector(lambda _: people).for_camera("door", settings.cameras["door"]),
-        Fed(),
-        reports.append,
-        logged=lambda _: None,
-        idling=lambda _: None,
-        live=lambda: False,
-        resume=None,
-        run="r",
+    analyst = analyst_of(
+        settings, for_door(StubDetector(lambda _: people), settings), Fed(), report=reports.append
     )
     slot.close()
     analyst.run()
@@ -180,18 +182,8 @@ def test_a_rule_of_the_users_own_is_known_to_be_asked_so_that_one_that_hangs_is_
     slot.put(Arrived(frame(0.0), 0.0), replaceable=True)
     slot.close()
     trail = RECORDER.trail("door")
-    analyst = Analyst(
-        settings,
-        "door",
-        StubDetector(lambda _: ()).for_camera("door", settings.cameras["door"]),
-        slot,
-        lambda _: None,
-        logged=lambda _: None,
-        idling=lambda _: None,
-        live=lambda: False,
-        resume=None,
-        run="r",
-        calling=trail.call,
+    analyst = analyst_of(
+        settings, for_door(StubDetector(lambda _: ()), settings), slot, calling=trail.call
     )
     trail.followed(analyst.run)()
     # For its findings, its state and what it has learned.
